@@ -1,0 +1,2 @@
+// Package cpu is draft.
+package cpu

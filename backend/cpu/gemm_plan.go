@@ -1,0 +1,216 @@
+package cpu
+
+// Blocking. The optimum is flat: k blocks of 256 to 1024 differ by 4 %.
+const (
+	kcMax  = 768 // k block: a packed B panel of 768×32 floats is 96 KiB of L2
+	mcMax  = 280 // row block: 20 tiles of 14 rows use one packed panel
+	ncMax  = 128 // columns of one task
+	rowMin = 56  // a task has at least this many rows, or packing B costs more than it gains
+
+	directPanels = 5 // up to this many row tiles B is read where it lies
+
+	// serialFlops is the size below which a product stays on its caller.
+	serialFlops = 400_000
+)
+
+// products computes nb products whose slices have been checked.
+func (e *Engine) products(g product, nb int, offA, offB, offC []int) {
+	switch {
+	case g.m == 0 || g.n == 0:
+		return
+	case g.k == 0:
+		for _, oc := range offC[:nb] {
+			g.at(0, 0, oc).clear()
+		}
+		return
+	case g.m == 1 || g.n == 1:
+		e.vectors(g, nb, offA, offB, offC)
+		return
+	}
+	if crowded(g, e.k) {
+		n := g.m * padded(g.k)
+		slot, slots := distinct(offA[:nb], n)
+		buf := borrow(&e.large, slots*n)
+		defer e.large.Put(buf)
+		e.copyA(g, nb, offA, slot, *buf)
+		g.a, offA = operand{data: *buf, ld: padded(g.k)}, slot
+	}
+	p := e.plan(g, nb)
+	work := func(i int) {
+		item, rest := i/(p.mTasks*p.nTasks), i%(p.mTasks*p.nTasks)
+		i0, j0 := rest/p.nTasks*p.mc, rest%p.nTasks*p.nc
+		e.block(g.at(offA[item], offB[item], offC[item]), i0, min(g.m, i0+p.mc), j0, min(g.n, j0+p.nc))
+	}
+	if 2*g.m*g.n*g.k*nb < serialFlops {
+		for i := range p.tasks {
+			work(i)
+		}
+		return
+	}
+	e.Run(p.tasks, work)
+}
+
+// clear sets C to zero unless it accumulates: the product with k = 0.
+func (g product) clear() {
+	if g.accumulate {
+		return
+	}
+	for i := range g.m {
+		clear(g.c.data[i*g.c.ld:][:g.n])
+	}
+}
+
+// distinct gives every offset the place of its copy, size elements each; equal
+// neighbours, as a broadcast operand has them, share one.
+func distinct(off []int, size int) (slot []int, slots int) {
+	slot = make([]int, len(off))
+	for i := range off {
+		if i == 0 || off[i] != off[i-1] {
+			slots++
+		}
+		slot[i] = (slots - 1) * size
+	}
+	return slot, slots
+}
+
+// padded is a row length, in elements, whose rows do not fall into few cache sets.
+func padded(k int) int {
+	k = (k + 15) &^ 15
+	if k%256 == 0 {
+		k += 16
+	}
+	return k
+}
+
+// crowded says that the rows of A lie a multiple of 1 KiB apart, so that they fall
+// in few cache sets, and that enough columns use them for a copy to pay.
+func crowded(g product, k *kernels) bool {
+	return g.a.ld%256 == 0 && g.m > 4 && g.n > 2*k.nr
+}
+
+// copyA writes op(A) of every distinct offset, not transposed and with padded rows, to dst.
+func (e *Engine) copyA(g product, nb int, offA, slot []int, dst []float32) {
+	const rows = 64
+	blocks := (g.m + rows - 1) / rows
+	ld := padded(g.k)
+	e.Run(nb*blocks, func(t int) {
+		item, i0 := t/blocks, t%blocks*rows
+		if item > 0 && slot[item] == slot[item-1] {
+			return
+		}
+		i1 := min(g.m, i0+rows)
+		a := g.a.from(offA[item])
+		d := dst[slot[item]+i0*ld:]
+		if a.trans {
+			transposeBlock(e.k, i1-i0, g.k, at(a.data, i0), a.ld, at(d, 0), ld)
+			return
+		}
+		for i := i0; i < i1; i++ {
+			copy(d[(i-i0)*ld:][:g.k], a.data[i*a.ld:])
+		}
+	})
+}
+
+// plan is how a batch of products is cut into tasks of mc rows and nc columns.
+type plan struct {
+	mc, nc         int
+	mTasks, nTasks int
+	tasks          int
+}
+
+// plan cuts columns first, since tasks that share columns pack the same B twice,
+// and rows only if there are still too few tasks to balance.
+func (e *Engine) plan(g product, nb int) plan {
+	p := plan{mc: g.m, nc: ncMax}
+	want := 4 * e.Threads()
+	if e.Threads() == 1 {
+		want = 1
+	}
+	for p.nc > e.k.nr && nb*ceil(g.n, p.nc) < want {
+		p.nc -= e.k.nr
+	}
+	if t := nb * ceil(g.n, p.nc); t < want {
+		p.mc = max(rowMin, ceil(g.m, ceil(want, t)))
+		p.mc = ceil(p.mc, e.k.mr) * e.k.mr
+	}
+	p.mTasks, p.nTasks = ceil(g.m, p.mc), ceil(g.n, p.nc)
+	p.tasks = nb * p.mTasks * p.nTasks
+	return p
+}
+
+func ceil(a, b int) int { return (a + b - 1) / b }
+
+// block computes rows i0 to i1 and columns j0 to j1 of one product. Every element
+// of C is the sum of its k blocks in order, wherever the task borders are: so the
+// number of threads does not change a bit.
+func (e *Engine) block(g product, i0, i1, j0, j1 int) {
+	nr := e.k.nr
+	buf := borrow(&e.bufs, kcMax*nr)
+	defer e.bufs.Put(buf)
+	kb := (ceil(g.k, ceil(g.k, kcMax)) + 15) &^ 15
+	direct := e.readsInPlace(g, min(g.k, kb))
+	for i := i0; i < i1; i += mcMax {
+		for p := 0; p < g.k; p += kb {
+			kc := min(kb, g.k-p)
+			for j := j0; j < j1; j += nr {
+				b, ldb := at(*buf, 0), nr
+				if direct && j+nr <= g.n {
+					b, ldb = at(g.b.data, p*g.b.ld+j), g.b.ld
+				} else {
+					e.packB(g, p, kc, j, *buf)
+				}
+				e.tiles(g, i, min(i1, i+mcMax), p, kc, j, b, ldb)
+			}
+		}
+	}
+}
+
+// packB lays B[p:p+kc, j:j+nr] out for the tiles. A storage type other than
+// float32 would be expanded here.
+func (e *Engine) packB(g product, p, kc, j int, dst []float32) {
+	cols := min(e.k.nr, g.n-j)
+	if g.b.trans {
+		e.k.packT(kc, cols, g.b.data[j*g.b.ld+p:], g.b.ld, dst)
+		return
+	}
+	e.k.packN(kc, cols, g.b.data[p*g.b.ld+j:], g.b.ld, dst)
+}
+
+// tiles computes C[i0:i1, j:j+nr] (+)= A[i0:i1, p:p+kc]·b in tiles of nearly equal
+// height, so that no tile has idle rows.
+func (e *Engine) tiles(g product, i0, i1, p, kc, j int, b *float32, ldb int) {
+	tile, rowStep, a := e.k.tile, g.a.ld, i0*g.a.ld+p
+	if g.a.trans {
+		tile, rowStep, a = e.k.tileT, 1, p*g.a.ld+i0
+	}
+	n := ceil(i1-i0, e.k.mr)
+	height, taller := (i1-i0)/n, (i1-i0)%n
+	for t := range n {
+		mr := height
+		if t < taller {
+			mr++
+		}
+		tile(mr, kc, at(g.a.data, a), g.a.ld, b, ldb, at(g.c.data, i0*g.c.ld+j), g.c.ld, g.accumulate || p > 0, min(e.k.nr, g.n-j))
+		i0 += mr
+		a += mr * rowStep
+	}
+}
+
+// readsInPlace says that B is used by so few row tiles that packing it does not
+// pay; a row stride that crowds few cache sets is bearable only for the fewest.
+func (e *Engine) readsInPlace(g product, kc int) bool {
+	if g.b.trans {
+		return false
+	}
+	limit := e.k.mr * directPanels
+	return g.m <= limit || g.m <= 2*limit && !conflicts(4*g.b.ld, kc)
+}
+
+// conflicts says whether rows rows this many bytes apart crowd few sets of a
+// 1 MiB 16-way cache.
+func conflicts(stride, rows int) bool {
+	sets := 1024
+	for l := stride / 64; sets > 1 && (l%sets != 0 || stride%64 != 0); sets /= 2 {
+	}
+	return 2*16*(1024/sets) < 3*rows
+}

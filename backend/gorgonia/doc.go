@@ -1,0 +1,22 @@
+// Package gorgonia runs models on Gorgonia's tape machine, with values and
+// kernels of its own.
+//
+// One node of the IR is one node of a gorgonia.ExprGraph whose Op is ours and
+// which computes on our Value, not on tensor.Dense: that gives every element
+// type, views, empty tensors and shapes that change from run to run. What
+// Gorgonia costs is about a microsecond a node.
+//
+// Facts about Gorgonia v0.9.18 that the design rests on, each with a test:
+//
+//   - The tape runs nodes in the order in which they were created, so the IR's
+//     schedule is the real one.
+//   - Compiling is quadratic in the number of nodes. A program is cut into
+//     segments, about one a layer, each an ExprGraph of its own; segments of
+//     equal structure share one, and their weights are bound anew.
+//   - Compiling merges nodes whose 32-bit hashes are equal, without comparing
+//     them. The identity of our ops is salted until every hash is new.
+//   - A machine keeps every value until it is reset. Our ops count the uses of
+//     their values and give buffers back after the last one.
+//   - A panic in an op ends the process, because ops run on Gorgonia's own
+//     goroutine. Do recovers.
+package gorgonia

@@ -1,0 +1,311 @@
+package gorgonia
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lxtc/lxtc/backend/cpu"
+	"github.com/lxtc/lxtc/ir"
+)
+
+var binaries = map[string]cpu.Binary{
+	"Add": cpu.Add, "Sub": cpu.Sub, "Mul": cpu.Mul, "Div": cpu.Div, "Max": cpu.Max, "Min": cpu.Min, "Sum": cpu.Add,
+}
+
+var unaries = map[string]cpu.Unary{
+	"Neg": cpu.Neg, "Abs": cpu.Abs, "Sqrt": cpu.Sqrt, "Reciprocal": cpu.Reciprocal, "Relu": cpu.Relu, "Exp": cpu.Exp,
+	"Log": cpu.Log, "Sigmoid": cpu.Sigmoid, "Tanh": cpu.Tanh, "Erf": cpu.Erf,
+}
+
+// binary is an operator of two operands, or of any number that are combined
+// from the left.
+func binary(c *call) ([]*Value, error) {
+	op := binaries[c.n.Op.Name]
+	acc := c.in[0]
+	if len(c.in) == 1 {
+		return one(acc.view(acc.shape, acc.strides, acc.off))
+	}
+	for i, next := range c.in[1:] {
+		y, err := c.zip(op, acc, next, i == 0)
+		if err != nil {
+			return nil, err
+		}
+		if i+1 < len(c.in)-1 { // an intermediate result of a sum of many
+			y.buf.refs++
+			c.temps = append(c.temps, y)
+		}
+		acc = y
+	}
+	return one(acc)
+}
+
+// zip computes op(x, y), broadcast. inputs says that x and y are the node's
+// first two inputs, whose memory may be written to if nobody needs it.
+func (c *call) zip(op cpu.Binary, x, y *Value, inputs bool) (*Value, error) {
+	shape, err := broadcastShapes(x.shape, y.shape)
+	if err != nil {
+		return nil, err
+	}
+	out := c.result(shape, inputs)
+	if out.len() == 0 {
+		return out, nil
+	}
+	dst := flat[float32](out)
+	switch {
+	case y.len() == 1 && x.contiguous() && x.len() == out.len():
+		c.engine.ZipScalar(op, dst, flat[float32](x), as[float32](y)[0])
+		return out, nil
+	case x.len() == 1 && y.contiguous() && y.len() == out.len():
+		c.engine.ScalarZip(op, dst, as[float32](x)[0], flat[float32](y))
+		return out, nil
+	case x.contiguous() && y.contiguous() && x.len() == out.len() && y.len() == out.len():
+		c.engine.Zip(op, dst, flat[float32](x), flat[float32](y))
+		return out, nil
+	}
+	sx, err := broadcastStrides(x, shape)
+	if err != nil {
+		return nil, err
+	}
+	sy, err := broadcastStrides(y, shape)
+	if err != nil {
+		return nil, err
+	}
+	short, sx, sy := collapse(shape, sx, sy)
+	c.engine.Broadcast(op, short, dst, operandAt(x, sx), operandAt(y, sy))
+	return out, nil
+}
+
+func (c *call) result(shape []int, inputs bool) *Value {
+	if !inputs {
+		return c.new(ir.Float, shape...)
+	}
+	out := c.reuse(0, ir.Float, shape)
+	if out.buf != c.in[0].buf && len(c.in) == 2 {
+		again := c.reuse(1, ir.Float, shape)
+		if again.buf == c.in[1].buf {
+			out.buf.refs++
+			c.temps = append(c.temps, out) // give the new one back
+			return again
+		}
+		again.buf.refs++
+		c.temps = append(c.temps, again)
+	}
+	return out
+}
+
+func unary(c *call) ([]*Value, error) { return c.mapped(unaries[c.n.Op.Name], c.in[0]) }
+
+func (c *call) mapped(op cpu.Unary, x *Value) ([]*Value, error) {
+	y := c.reuse(0, ir.Float, x.shape)
+	c.engine.Map(op, flat[float32](y), c.floats(x))
+	return one(y)
+}
+
+func gelu(c *call) ([]*Value, error) {
+	if c.n.Attrs.String("approximate", "none") == "tanh" {
+		return c.mapped(cpu.GeluTanh, c.in[0])
+	}
+	return c.mapped(cpu.Gelu, c.in[0])
+}
+
+func swish(c *call) ([]*Value, error) {
+	alpha := c.n.Attrs.Float("alpha", 1)
+	x := c.in[0]
+	if alpha == 1 {
+		return c.mapped(cpu.Silu, x)
+	}
+	y, src := c.new(ir.Float, x.shape...), c.floats(x)
+	dst := flat[float32](y)
+	c.engine.ZipScalar(cpu.Mul, dst, src, alpha)
+	c.engine.Map(cpu.Sigmoid, dst, dst)
+	c.engine.Zip(cpu.Mul, dst, dst, src)
+	return one(y)
+}
+
+// pow knows the exponents that models have; others go to the interpreter.
+func pow(c *call) ([]*Value, error) {
+	e := c.in[1]
+	if e.elem != ir.Float || e.len() != 1 {
+		return interpret(c)
+	}
+	x := c.in[0]
+	switch as[float32](e)[0] {
+	case 1:
+		return one(x.view(x.shape, x.strides, x.off))
+	case 2:
+		return c.mapped(cpu.Square, x)
+	case 3:
+		y, src := c.new(ir.Float, x.shape...), c.floats(x)
+		c.engine.Map(cpu.Square, flat[float32](y), src)
+		c.engine.Zip(cpu.Mul, flat[float32](y), flat[float32](y), src)
+		return one(y)
+	case 0.5:
+		return c.mapped(cpu.Sqrt, x)
+	case -0.5:
+		return c.mapped(cpu.Rsqrt, x)
+	case -1:
+		return c.mapped(cpu.Reciprocal, x)
+	}
+	return interpret(c)
+}
+
+func clip(c *call) ([]*Value, error) {
+	y := c.reuse(0, ir.Float, c.in[0].shape)
+	dst, src := flat[float32](y), c.floats(c.in[0])
+	done := false
+	for i, op := range []cpu.Binary{cpu.Max, cpu.Min} {
+		if len(c.in) > i+1 && c.in[i+1] != nil {
+			c.engine.ZipScalar(op, dst, src, as[float32](c.in[i+1])[0])
+			src, done = dst, true
+		}
+	}
+	if !done {
+		copy(dst, src)
+	}
+	return one(y)
+}
+
+var comparisons = map[string]func(a, b float32) bool{
+	"Less":           func(a, b float32) bool { return a < b },
+	"Greater":        func(a, b float32) bool { return a > b },
+	"LessOrEqual":    func(a, b float32) bool { return a <= b },
+	"GreaterOrEqual": func(a, b float32) bool { return a >= b },
+	"Equal":          func(a, b float32) bool { return a == b },
+}
+
+// chunk is how many elements a worker takes at a time in loops written in Go.
+const chunk = 16384
+
+func compare(c *call) ([]*Value, error) {
+	holds := comparisons[c.n.Op.Name]
+	x, y := c.in[0], c.in[1]
+	shape, err := broadcastShapes(x.shape, y.shape)
+	if err != nil {
+		return nil, err
+	}
+	out := c.new(ir.Bool, shape...)
+	dst := flat[bool](out)
+	if y.len() == 1 && x.contiguous() && x.len() == len(dst) {
+		a, b := flat[float32](x), as[float32](y)[0]
+		c.inChunks(len(dst), func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				dst[i] = holds(a[i], b)
+			}
+		})
+		return one(out)
+	}
+	a, b := c.floats(c.spread(x, shape)), c.floats(c.spread(y, shape))
+	c.inChunks(len(dst), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			dst[i] = holds(a[i], b[i])
+		}
+	})
+	return one(out)
+}
+
+func (c *call) inChunks(n int, f func(lo, hi int)) {
+	c.engine.Run((n+chunk-1)/chunk, func(i int) { f(i*chunk, min(n, (i+1)*chunk)) })
+}
+
+// spread returns v broadcast to a shape that it broadcasts to.
+func (c *call) spread(v *Value, shape []int) *Value {
+	st, err := broadcastStrides(v, shape)
+	if err != nil {
+		panic(err) // the caller has made shape from v's
+	}
+	return v.view(shape, st, v.off)
+}
+
+func isInf(c *call) ([]*Value, error) {
+	up, down := c.n.Attrs.Int("detect_positive", 1) != 0, c.n.Attrs.Int("detect_negative", 1) != 0
+	src := c.floats(c.in[0])
+	out := c.new(ir.Bool, c.in[0].shape...)
+	dst := flat[bool](out)
+	c.inChunks(len(dst), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			dst[i] = up && src[i] > math.MaxFloat32 || down && src[i] < -math.MaxFloat32
+		}
+	})
+	return one(out)
+}
+
+// where selects by a mask; every element type.
+func where(c *call) ([]*Value, error) {
+	shape, err := broadcastShapes(c.in[0].shape, c.in[1].shape, c.in[2].shape)
+	if err != nil {
+		return nil, err
+	}
+	switch size(c.in[1].elem) {
+	case 1:
+		return selected[uint8](c, shape)
+	case 2:
+		return selected[uint16](c, shape)
+	case 4:
+		return selected[uint32](c, shape)
+	case 8:
+		return selected[uint64](c, shape)
+	}
+	return nil, fmt.Errorf("elements of type %s", c.in[1].elem)
+}
+
+func selected[T any](c *call, shape []int) ([]*Value, error) {
+	out := c.new(c.in[1].elem, shape...)
+	dst := flat[T](out)
+	mask := flat[bool](c.dense(c.spread(c.in[0], shape)))
+	pick := func(v *Value) (data []T, step int) {
+		if v.len() == 1 {
+			return as[T](v)[:1], 0
+		}
+		return flat[T](c.dense(c.spread(v, shape))), 1
+	}
+	if len(dst) == 0 {
+		return one(out)
+	}
+	a, sa := pick(c.in[1])
+	b, sb := pick(c.in[2])
+	c.inChunks(len(dst), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			if mask[i] {
+				dst[i] = a[i*sa]
+			} else {
+				dst[i] = b[i*sb]
+			}
+		}
+	})
+	return one(out)
+}
+
+// cast converts between the types that models compute with; others go to the
+// interpreter.
+func cast(c *call) ([]*Value, error) {
+	x, to := c.in[0], ir.DType(c.n.Attrs.Int("to", 0))
+	switch {
+	case x.elem == to:
+		return one(x.view(x.shape, x.strides, x.off))
+	case x.elem == ir.Bool && to == ir.Float:
+		return converted(c, to, func(b uint8) float32 { return float32(b) })
+	case x.elem == ir.Int64 && to == ir.Float:
+		return converted(c, to, func(i int64) float32 { return float32(i) })
+	case x.elem == ir.Float16 && to == ir.Float:
+		return converted(c, to, ir.FromF16)
+	case x.elem == ir.BFloat16 && to == ir.Float:
+		return converted(c, to, ir.FromBF16)
+	case x.elem == ir.Float && to == ir.Float16:
+		return converted(c, to, ir.F16)
+	case x.elem == ir.Float && to == ir.BFloat16:
+		return converted(c, to, ir.BF16)
+	}
+	return interpret(c)
+}
+
+func converted[T, U any](c *call, to ir.DType, f func(T) U) ([]*Value, error) {
+	src := flat[T](c.dense(c.in[0]))
+	out := c.new(to, c.in[0].shape...)
+	dst := flat[U](out)
+	c.inChunks(len(dst), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			dst[i] = f(src[i])
+		}
+	})
+	return one(out)
+}

@@ -1,0 +1,243 @@
+package gorgonia
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/backend/cpu"
+	"github.com/lxtc/lxtc/ir"
+	_ "go4.org/unsafe/assume-no-moving-gc" // must know the running Go version, or Gorgonia's tensors panic at start
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// New returns the backend, on the CPU.
+func New() backend.Backend { return engine{} }
+
+type engine struct{}
+
+func (engine) Name() string { return "gorgonia" }
+
+func (engine) Supports(n *ir.Node) error {
+	if kernelFor(n) == nil {
+		return fmt.Errorf("the gorgonia backend has no kernel for %s", n.Op)
+	}
+	return nil
+}
+
+// Compile plans the program. Segments are compiled by the sessions, because a
+// machine belongs to one goroutine.
+func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, error) {
+	p := &program{m: m, opt: opt, number: map[*ir.Value]int{}}
+	for n := range m.Graph.Nodes() {
+		if err := e.Supports(n); err != nil {
+			return nil, fmt.Errorf("%v: %w", n, err)
+		}
+	}
+	id := func(v *ir.Value) int {
+		k, ok := p.number[v]
+		if !ok {
+			k = len(p.number)
+			p.number[v] = k
+		}
+		return k
+	}
+	for v := range m.Graph.Values() {
+		id(v)
+		if v.Data != nil {
+			p.weights += int64(len(v.Data.Raw))
+		}
+	}
+	keys := map[string]bool{}
+	for _, nodes := range cut(m.Graph) {
+		pl := planOf(nodes, id)
+		p.plans = append(p.plans, pl)
+		keys[pl.key] = true
+	}
+	p.segments = len(keys)
+	p.uses = make([]int32, len(p.number))
+	for v, k := range p.number {
+		p.uses[k] = int32(v.NumUses())
+		if v.Data != nil {
+			p.uses[k] = 1 << 30
+		}
+	}
+	for _, v := range m.Graph.Outputs {
+		p.uses[p.number[v]]++
+	}
+	return p, nil
+}
+
+type program struct {
+	m        *ir.Model
+	opt      backend.Options
+	number   map[*ir.Value]int
+	plans    []*plan
+	uses     []int32
+	weights  int64
+	segments int
+}
+
+func (p *program) Stats() backend.Stats {
+	return backend.Stats{Nodes: p.m.Graph.Len(), Segments: p.segments, Weights: p.weights}
+}
+
+func (p *program) NewSession() (backend.Session, error) {
+	e, err := cpu.New(cpu.Options{Threads: p.opt.Threads})
+	if err != nil {
+		return nil, err
+	}
+	s := &session{program: p, engine: e, vals: make([]*Value, len(p.number)), left: make([]int32, len(p.number))}
+	shared := map[string]*segment{}
+	for _, pl := range p.plans {
+		seg := shared[pl.key]
+		if seg == nil {
+			seg = s.compile(pl)
+			shared[pl.key] = seg
+		}
+		s.segments = append(s.segments, seg)
+	}
+	for _, v := range p.m.Graph.Consts {
+		s.vals[p.number[v]] = borrow(v.Data)
+	}
+	return s, nil
+}
+
+// session is one set of machines and values. It serves one goroutine.
+type session struct {
+	*program
+	engine   *cpu.Engine
+	memory   memory
+	segments []*segment // one for each plan; equal plans share
+	current  *plan      // the plan that runs
+	vals     []*Value   // by number
+	left     []int32    // uses to come, by number
+	ctx      context.Context
+	done     int
+}
+
+func (s *session) Stats() backend.Stats {
+	st := s.program.Stats()
+	st.Peak = s.memory.peak
+	return st
+}
+
+// Close frees the workers and the machines.
+func (s *session) Close() error {
+	s.engine.Close()
+	closed := map[*segment]bool{}
+	for _, seg := range s.segments {
+		if !closed[seg] {
+			closed[seg] = true
+			if err := seg.vm.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	s.ctx, s.done = ctx, 0
+	defer s.engine.Park()
+	defer s.clear()
+	copy(s.left, s.uses)
+	for _, v := range s.m.Graph.Inputs {
+		t := in[v.Name]
+		if t == nil {
+			return nil, fmt.Errorf("input %q is missing", v.Name)
+		}
+		if t.Elem != v.Type.Elem {
+			return nil, fmt.Errorf("input %q is %s, want %s", v.Name, t.Elem, v.Type.Elem)
+		}
+		s.vals[s.number[v]] = borrow(t)
+	}
+	for i, p := range s.plans {
+		if err := s.runPlan(p, s.segments[i]); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, err
+		}
+	}
+	out := make(map[string]*ir.Tensor, len(s.m.Graph.Outputs))
+	for _, v := range s.m.Graph.Outputs {
+		val := s.vals[s.number[v]]
+		if val == nil || val.buf == nil {
+			return nil, fmt.Errorf("output %q was not computed", v.Name)
+		}
+		out[v.Name] = s.tensorOf(val)
+	}
+	return out, nil
+}
+
+func (s *session) runPlan(p *plan, seg *segment) error {
+	for i, id := range p.args {
+		v := s.vals[id]
+		if v == nil || v.buf == nil {
+			return fmt.Errorf("a value of %v was released too early: a bug in the accounts", p.nodes[0])
+		}
+		v.typ = seg.args[i].Type()
+		G.WithValue(v)(seg.args[i])
+	}
+	s.current = p
+	err := seg.vm.RunAll()
+	seg.vm.Reset()
+	if err != nil {
+		return unwrap(err)
+	}
+	return nil
+}
+
+// unwrap takes the op's own error out of the machine's, whose text repeats the
+// instruction.
+func unwrap(err error) error {
+	type causer interface{ Unwrap() error }
+	for {
+		u, ok := err.(causer)
+		if !ok || u.Unwrap() == nil || !isMachineError(err) {
+			return err
+		}
+		err = u.Unwrap()
+	}
+}
+
+func isMachineError(err error) bool {
+	_, ok := err.(interface{ InstructionID() int })
+	return ok
+}
+
+// clear releases everything that a run has left, whether it ended well or not.
+func (s *session) clear() {
+	for id, v := range s.vals {
+		if v == nil || s.uses[id] >= 1<<30 {
+			continue
+		}
+		if v.buf != nil && !v.buf.borrowed {
+			s.drop(v)
+		}
+		s.vals[id] = nil
+	}
+}
+
+// trace reports a node that has run.
+func (s *session) trace(n *ir.Node, outs []*Value) error {
+	s.done++
+	if s.opt.Progress != nil {
+		s.opt.Progress(s.done, s.program.m.Graph.Len())
+	}
+	if s.opt.Trace == nil {
+		return nil
+	}
+	ts := make([]*ir.Tensor, len(n.Out))
+	for i, v := range outs {
+		if v != nil {
+			ts[i] = s.tensorOf(v)
+		}
+	}
+	return s.opt.Trace(n, ts)
+}
+
+func tensorShape(s []int) tensor.Shape { return slices.Clone(s) }

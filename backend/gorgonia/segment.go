@@ -1,0 +1,212 @@
+package gorgonia
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"github.com/lxtc/lxtc/ir"
+	G "gorgonia.org/gorgonia"
+)
+
+// maxSegment is the largest number of nodes that are compiled together:
+// compiling is quadratic, and 256 nodes take about 1.5 ms.
+const maxSegment = 256
+
+// cut divides the nodes of a graph, in order, into runs of one layer each.
+func cut(g *ir.Graph) [][]*ir.Node {
+	var runs [][]*ir.Node
+	layer := ""
+	for n := range g.Nodes() {
+		l := layerOf(n)
+		k := len(runs) - 1
+		if k < 0 || l != layer || len(runs[k]) >= maxSegment {
+			runs, k = append(runs, nil), k+1
+			layer = l
+		}
+		runs[k] = append(runs[k], n)
+	}
+	return runs
+}
+
+// layerOf returns the path of the innermost module with a number: "layers.3".
+// Nodes of one layer have the same.
+func layerOf(n *ir.Node) string {
+	for _, s := range n.Scopes {
+		cutAt := strings.IndexFunc(s.Name, func(r rune) bool { return '0' <= r && r <= '9' })
+		if cutAt < 0 {
+			continue
+		}
+		end := cutAt
+		for end < len(s.Name) && '0' <= s.Name[end] && s.Name[end] <= '9' {
+			end++
+		}
+		return s.Name[:end]
+	}
+	return ""
+}
+
+// A plan is what a segment needs to be bound: its nodes, and the number of
+// each value in the whole program.
+type plan struct {
+	nodes []*ir.Node
+	ids   []nodeIDs
+	args  []int  // values that come from outside, in the order in which the segment meets them
+	key   string // equal plans can share a segment
+}
+
+// planOf numbers the values of a run of nodes. Two plans have the same key if
+// they do the same to other values.
+func planOf(nodes []*ir.Node, id func(*ir.Value) int) *plan {
+	p := &plan{nodes: nodes}
+	var key strings.Builder
+	local := map[int]int{}
+	for _, n := range nodes {
+		fmt.Fprintf(&key, "%s(", n.Op)
+		var ids nodeIDs
+		for _, v := range n.In {
+			k := -1
+			if v != nil {
+				k = id(v)
+				if _, met := local[k]; !met {
+					local[k] = len(local)
+					p.args = append(p.args, k)
+					fmt.Fprintf(&key, "%d:%d ", v.Type.Elem, v.Type.Rank())
+				}
+				fmt.Fprintf(&key, "%d,", local[k])
+			} else {
+				key.WriteString("_,")
+			}
+			ids.in = append(ids.in, k)
+		}
+		key.WriteString(")")
+		for _, v := range n.Out {
+			k := -1
+			if v != nil {
+				k = id(v)
+				local[k] = len(local)
+				fmt.Fprintf(&key, "%d:%d ", v.Type.Elem, v.Type.Rank())
+			}
+			ids.out = append(ids.out, k)
+		}
+		for _, a := range n.Attrs {
+			if t, ok := a.Value.(*ir.Tensor); ok {
+				fmt.Fprintf(&key, "%s=%p ", a.Name, t)
+				continue
+			}
+			fmt.Fprintf(&key, "%s=%v ", a.Name, a.Value)
+		}
+		key.WriteString("\n")
+		p.ids = append(p.ids, ids)
+	}
+	p.key = key.String()
+	return p
+}
+
+// A segment is an ExprGraph with its machine. It belongs to one session.
+type segment struct {
+	session *session
+	vm      G.VM
+	args    []*G.Node
+}
+
+// compile makes the segment of a plan. The plan's nodes are the ones that the
+// graph is made from; the session says which nodes a run is about.
+func (s *session) compile(p *plan) *segment {
+	seg := &segment{session: s}
+	b := &exprBuilder{g: G.NewGraph(), taken: map[uint32]bool{}}
+	known := map[int]*G.Node{}
+	if len(p.args) == 0 { // a machine refuses a graph without inputs
+		b.input("none", ir.Type{Elem: ir.Float, Shape: []ir.Dim{}})
+	}
+	for at, n := range p.nodes {
+		var children G.Nodes
+		for i, v := range n.In {
+			if v == nil {
+				continue
+			}
+			id := p.ids[at].in[i]
+			if known[id] == nil {
+				known[id] = b.input("v"+strconv.Itoa(id), v.Type)
+				seg.args = append(seg.args, known[id])
+			}
+			children = append(children, known[id])
+		}
+		first := firstType(n)
+		node := b.add(&op{seg: seg, at: at, pick: -1, id: fmt.Sprintf("%s#%d", n.Op, at), t: nodeType(first)}, first, children)
+		if len(n.Out) == 1 {
+			known[p.ids[at].out[0]] = node
+			continue
+		}
+		for i, v := range n.Out {
+			if v == nil || v.NumUses() == 0 {
+				continue
+			}
+			pick := &op{seg: seg, at: at, pick: i, id: fmt.Sprintf("pick#%d.%d", at, i), t: nodeType(v.Type)}
+			known[p.ids[at].out[i]] = b.add(pick, v.Type, G.Nodes{node})
+		}
+	}
+	seg.vm = G.NewTapeMachine(b.g)
+	return seg
+}
+
+func firstType(n *ir.Node) ir.Type {
+	for _, v := range n.Out {
+		if v != nil {
+			return v.Type
+		}
+	}
+	return ir.Type{Elem: ir.Float}
+}
+
+// exprBuilder adds nodes to an ExprGraph and sees to it that their hashes are
+// distinct: gorgonia.Compile takes nodes of equal hash for one.
+type exprBuilder struct {
+	g     *G.ExprGraph
+	taken map[uint32]bool
+}
+
+// Shapes live in values; a node's shape only has to have the right rank.
+func nominal(t ir.Type) []int {
+	s := make([]int, max(t.Rank(), 0))
+	for i := range s {
+		s[i] = 1
+	}
+	return s
+}
+
+func (b *exprBuilder) input(name string, t ir.Type) *G.Node {
+	for salt := ""; ; salt += "~" {
+		n := G.NewUniqueNode(G.WithName(name+salt), G.WithType(nodeType(t)), G.WithShape(nominal(t)...), G.In(b.g))
+		if h := n.Hashcode(); !b.taken[h] {
+			b.taken[h] = true
+			return n
+		}
+		b.g.RemoveNode(n)
+	}
+}
+
+func (b *exprBuilder) add(o *op, t ir.Type, children G.Nodes) *G.Node {
+	shape := nominal(t)
+	base := o.id
+	for salt := 1; b.taken[hashOf(o, shape, children)]; salt++ {
+		o.id = base + "~" + strconv.Itoa(salt)
+	}
+	b.taken[hashOf(o, shape, children)] = true
+	return G.NewUniqueNode(G.WithType(o.t), G.WithOp(o), G.WithChildren(children), G.In(b.g), G.WithShape(shape...))
+}
+
+// hashOf predicts the hash of a node with this op, as gorgonia's node.go
+// computes it; a test compares the two.
+func hashOf(o *op, shape []int, children G.Nodes) uint32 {
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%v%v", o.t, tensorShape(shape))
+	o.WriteHash(h)
+	h.Write([]byte{byte(len(children))})
+	for _, c := range children {
+		k := c.Hashcode()
+		h.Write([]byte{byte(k), byte(k >> 8), byte(k >> 16), byte(k >> 24)})
+	}
+	return h.Sum32()
+}

@@ -1,0 +1,103 @@
+package reference
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/lxtc/lxtc/ir"
+)
+
+func cast(n *ir.Node, in []*Array) ([]*Array, error) {
+	return one(convert(in[0], ir.DType(n.Attrs.Int("to", 0))))
+}
+
+func castLike(n *ir.Node, in []*Array) ([]*Array, error) {
+	return one(convert(in[0], in[1].Elem))
+}
+
+// convert returns a with another element type. Floating point numbers are not
+// rounded, whatever their type: this package computes in float64 throughout.
+// They lose their fraction when they become integers.
+func convert(a *Array, elem ir.DType) (*Array, error) {
+	out := NewArray(elem, a.Shape...)
+	switch {
+	case elem.IsFloat() || elem.IsInt() || elem == ir.Bool || elem == ir.String:
+	default:
+		return nil, fmt.Errorf("cannot cast to type %s", elem)
+	}
+	for i := range a.Len() {
+		if err := convertElem(out, a, i); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func convertElem(out, a *Array, i int) error {
+	switch {
+	case a.S != nil:
+		return parseElem(out, a.S[i], i)
+	case out.S != nil:
+		out.S[i] = formatElem(a, i)
+	case a.F != nil && out.F != nil:
+		out.F[i] = a.F[i]
+	case a.F != nil && out.Elem == ir.Bool:
+		out.I[i] = truth(a.F[i] != 0)
+	case a.F != nil && out.Elem == ir.Uint64 && a.F[i] >= 1<<63:
+		out.I[i] = int64(uint64(a.F[i]))
+	case a.F != nil:
+		out.I[i] = fit(out.Elem, int64(a.F[i]))
+	case out.F != nil && a.Elem == ir.Uint64:
+		out.F[i] = float64(uint64(a.I[i]))
+	case out.F != nil:
+		out.F[i] = float64(a.I[i])
+	case out.Elem == ir.Bool:
+		out.I[i] = truth(a.I[i] != 0)
+	default:
+		out.I[i] = fit(out.Elem, a.I[i])
+	}
+	return nil
+}
+
+func truth(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func parseElem(out *Array, s string, i int) error {
+	if out.S != nil {
+		out.S[i] = s
+		return nil
+	}
+	x, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return fmt.Errorf("cannot cast %q to type %s", s, out.Elem)
+	}
+	if out.F != nil {
+		out.F[i] = x
+	} else {
+		out.I[i] = fit(out.Elem, int64(x))
+	}
+	return nil
+}
+
+func formatElem(a *Array, i int) string {
+	switch {
+	case a.S != nil:
+		return a.S[i]
+	case a.F == nil:
+		return strconv.FormatInt(a.I[i], 10)
+	case math.IsNaN(a.F[i]):
+		return "NaN"
+	case math.IsInf(a.F[i], 1):
+		return "INF"
+	case math.IsInf(a.F[i], -1):
+		return "-INF"
+	case a.Elem == ir.Double:
+		return strconv.FormatFloat(a.F[i], 'g', 17, 64)
+	}
+	return strconv.FormatFloat(a.F[i], 'g', 8, 64)
+}

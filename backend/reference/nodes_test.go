@@ -1,0 +1,246 @@
+package reference_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/backend/reference"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
+)
+
+// TestONNXNodes runs the one-node cases of the onnx package, which
+// testdata/gen/ops/nodes.py collects: once with all inputs unknown before the
+// run, and once with integer inputs as constants, for inference to see.
+func TestONNXNodes(t *testing.T) {
+	cases := readNodeCases(t)
+	if len(cases) < 700 {
+		t.Fatalf("%d cases, want more than 700", len(cases))
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			for _, constants := range []bool{false, true} {
+				if err := c.check(constants); err != nil {
+					t.Errorf("%s, integer inputs constant: %v: %v", c.Op, constants, err)
+				}
+			}
+		})
+	}
+}
+
+type nodeCase struct {
+	Name  string        `json:"name"`
+	Op    string        `json:"op"`
+	Attrs []nodeAttr    `json:"attrs"`
+	In    []*nodeTensor `json:"in"`
+	Names []string      `json:"names"`
+	Out   []*nodeTensor `json:"out"`
+}
+
+type nodeAttr struct {
+	Name  string          `json:"name"`
+	Kind  string          `json:"kind"`
+	Value json.RawMessage `json:"value"`
+}
+
+type nodeTensor struct {
+	Type  ir.DType        `json:"type"`
+	Shape []int           `json:"shape"`
+	Data  json.RawMessage `json:"data"`
+}
+
+func readNodeCases(t *testing.T) []*nodeCase {
+	t.Helper()
+	f, err := os.Open("testdata/nodes.jsonl.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []*nodeCase
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		c := &nodeCase{}
+		if err := json.Unmarshal(lines.Bytes(), c); err != nil {
+			t.Fatal(err)
+		}
+		cases = append(cases, c)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+func (nt *nodeTensor) tensor() (*ir.Tensor, error) {
+	if nt.Type == ir.String {
+		t := &ir.Tensor{Elem: ir.String, Shape: nt.Shape}
+		return t, json.Unmarshal(nt.Data, &t.Strs)
+	}
+	var s string
+	if err := json.Unmarshal(nt.Data, &s); err != nil {
+		return nil, err
+	}
+	raw, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, err
+	}
+	return ir.NewTensor(nt.Type, nt.Shape, raw)
+}
+
+func (a nodeAttr) attr() (ir.Attr, error) {
+	into := func(p any) error { return json.Unmarshal(a.Value, p) }
+	switch a.Kind {
+	case "INT":
+		var v int64
+		err := into(&v)
+		return ir.Attr{Name: a.Name, Value: v}, err
+	case "FLOAT":
+		var v float32
+		err := into(&v)
+		return ir.Attr{Name: a.Name, Value: v}, err
+	case "STRING":
+		var v string
+		err := into(&v)
+		return ir.Attr{Name: a.Name, Value: v}, err
+	case "INTS":
+		v := []int64{}
+		err := into(&v)
+		return ir.Attr{Name: a.Name, Value: v}, err
+	case "FLOATS":
+		v := []float32{}
+		err := into(&v)
+		return ir.Attr{Name: a.Name, Value: v}, err
+	case "STRINGS":
+		v := []string{}
+		err := into(&v)
+		return ir.Attr{Name: a.Name, Value: v}, err
+	case "TENSOR":
+		v := &nodeTensor{}
+		if err := into(v); err != nil {
+			return ir.Attr{}, err
+		}
+		t, err := v.tensor()
+		return ir.Attr{Name: a.Name, Value: t}, err
+	}
+	return ir.Attr{}, fmt.Errorf("attribute %s of kind %s", a.Name, a.Kind)
+}
+
+func (c *nodeCase) check(constants bool) error {
+	m := &ir.Model{Graph: ir.NewGraph("g"), Ops: ops.Standard()}
+	n := &ir.Node{Op: ir.OpName{Name: c.Op}}
+	in := map[string]*ir.Tensor{}
+	for i, nt := range c.In {
+		if nt == nil {
+			n.In = append(n.In, nil)
+			continue
+		}
+		t, err := nt.tensor()
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("in%d", i)
+		if constants && (t.Elem.IsInt() || t.Elem == ir.Bool) {
+			n.In = append(n.In, m.Graph.Const(name, t))
+			continue
+		}
+		n.In = append(n.In, m.Graph.Input(name, t.TypeOf()))
+		in[name] = t
+	}
+	for _, a := range c.Attrs {
+		attr, err := a.attr()
+		if err != nil {
+			return err
+		}
+		n.Attrs = append(n.Attrs, attr)
+	}
+	for _, name := range c.Names {
+		if name == "" {
+			n.Out = append(n.Out, nil)
+			continue
+		}
+		v := &ir.Value{Name: name}
+		n.Out = append(n.Out, v)
+	}
+	m.Graph.Append(n)
+	if err := m.Reinfer(n); err != nil {
+		return fmt.Errorf("inference: %w", err)
+	}
+	for _, v := range n.Out {
+		if v != nil {
+			m.Graph.Outputs = append(m.Graph.Outputs, v)
+		}
+	}
+	got, err := run(m, in)
+	if err != nil {
+		return err
+	}
+	for i, v := range m.Graph.Outputs {
+		want, err := c.Out[i].tensor()
+		if err != nil {
+			return err
+		}
+		if _, err := ir.Refine(v.Type, want.TypeOf()); err != nil {
+			return fmt.Errorf("output %d: inferred and expected: %w", i, err)
+		}
+		if err := agree(got[v.Name], want); err != nil {
+			return fmt.Errorf("output %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func run(m *ir.Model, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	p, err := reference.New().Compile(m, backend.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Run(context.Background(), in)
+}
+
+// agree compares with the precision of numpy's arithmetic in the output's
+// type: the expected values are not exact.
+func agree(got, want *ir.Tensor) error {
+	if got.Elem != want.Elem || fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
+		return fmt.Errorf("got %s, want %s", got.TypeOf(), want.TypeOf())
+	}
+	if want.Elem == ir.String {
+		if fmt.Sprint(got.Strs) != fmt.Sprint(want.Strs) {
+			return fmt.Errorf("got %q, want %q", got.Strs, want.Strs)
+		}
+		return nil
+	}
+	g, err := got.Float64s()
+	if err != nil {
+		return err
+	}
+	w, err := want.Float64s()
+	if err != nil {
+		return err
+	}
+	tol := map[ir.DType]float64{ir.Float: 2e-5, ir.Double: 1e-6, ir.Float16: 2e-3, ir.BFloat16: 2e-2}[want.Elem]
+	for i := range w {
+		same := g[i] == w[i] || math.IsNaN(g[i]) && math.IsNaN(w[i]) || math.Abs(g[i]-w[i]) <= tol*max(1, math.Abs(w[i]))
+		if !same {
+			return fmt.Errorf("element %d is %v, want %v", i, g[i], w[i])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+// Package reference runs models node by node in float64: slow, obvious, and
+// the oracle for every other backend. Constant folding uses it as well.
+package reference
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/ir"
+)
+
+// New returns the backend. Its outputs are rounded to the types that the model
+// declares.
+func New() backend.Backend { return interpreter{} }
+
+// NewDouble returns a backend whose floating point outputs are float64.
+func NewDouble() backend.Backend { return interpreter{double: true} }
+
+type interpreter struct{ double bool }
+
+func (interpreter) Name() string { return "reference" }
+
+func (interpreter) Supports(n *ir.Node) error {
+	if kernelOf(n.Op) == nil {
+		return fmt.Errorf("the reference backend has no kernel for %s", n.Op)
+	}
+	return nil
+}
+
+func (b interpreter) Compile(m *ir.Model, opt backend.Options) (backend.Program, error) {
+	for n := range m.Graph.Nodes() {
+		if err := b.Supports(n); err != nil && m.Func(n.Op) == nil {
+			return nil, fmt.Errorf("%v: %w", n, err)
+		}
+	}
+	return &program{m: m, opt: opt, double: b.double}, nil
+}
+
+// A kernel computes the outputs of a node. An omitted input is nil. It must
+// not write to its inputs; outputs may share their storage.
+type kernel func(n *ir.Node, in []*Array) ([]*Array, error)
+
+// kernelOf returns the kernel of an operator, or nil.
+func kernelOf(op ir.OpName) kernel {
+	for _, family := range families {
+		if k := family[op.String()]; k != nil {
+			return k
+		}
+	}
+	return nil
+}
+
+// Eval computes one node from constant inputs: what constant folding needs.
+func Eval(n *ir.Node, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	k := kernelOf(n.Op)
+	if k == nil {
+		return nil, fmt.Errorf("no kernel for %s", n.Op)
+	}
+	args := make([]*Array, len(in))
+	for i, t := range in {
+		if t == nil {
+			continue
+		}
+		a, err := FromTensor(t)
+		if err != nil {
+			return nil, err
+		}
+		args[i] = a
+	}
+	outs, err := call(k, n, args)
+	if err != nil {
+		return nil, err
+	}
+	ts := make([]*ir.Tensor, len(outs))
+	for i, a := range outs {
+		if a == nil {
+			continue
+		}
+		if ts[i], err = a.Tensor(); err != nil {
+			return nil, err
+		}
+	}
+	return ts, nil
+}
+
+// call runs a kernel and turns a panic over a malformed node (an index out of
+// range, say) into an error: models come from outside, and a model that lies
+// about its shapes must not end the process.
+func call(k kernel, n *ir.Node, in []*Array) (out []*Array, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("inputs do not fit the operator: %v", r)
+		}
+	}()
+	return k(n, in)
+}
+
+type program struct {
+	m      *ir.Model
+	opt    backend.Options
+	double bool
+}
+
+func (p *program) Stats() backend.Stats {
+	s := backend.Stats{Nodes: p.m.Graph.Len(), Segments: 1}
+	for _, c := range p.m.Graph.Consts {
+		s.Weights += int64(len(c.Data.Raw))
+	}
+	return s
+}
+
+func (p *program) NewSession() (backend.Session, error) { return &session{program: p}, nil }
+
+type session struct{ *program }
+
+func (s *session) Close() error { return nil }
+
+func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	g := s.m.Graph
+	args := make([]*Array, len(g.Inputs))
+	for i, v := range g.Inputs {
+		t := in[v.Name]
+		if t == nil {
+			return nil, fmt.Errorf("input %q is missing", v.Name)
+		}
+		a, err := FromTensor(t)
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", v.Name, err)
+		}
+		args[i] = a
+	}
+	r := &run{ctx: ctx, m: s.m, opt: s.opt, total: g.Len()}
+	outs, err := r.graph(g, args, nil)
+	if err != nil {
+		return nil, err
+	}
+	res := make(map[string]*ir.Tensor, len(outs))
+	for i, v := range g.Outputs {
+		t, err := outs[i].Tensor()
+		if s.double {
+			t, err = outs[i].Double()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("output %q: %w", v.Name, err)
+		}
+		res[v.Name] = t
+	}
+	return res, nil
+}

@@ -1,0 +1,556 @@
+package heatmap
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"flag"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/image/font/gofont/gomono"
+)
+
+var update = flag.Bool("update", false, "write the golden files of testdata")
+
+// awkward is a text with everything that has broken a writer before.
+func awkward() Doc {
+	return Doc{
+		Title: `Why <b>"5 %"</b> & not {6}?`,
+		Model: "tiny_model", Rules: "attnlrp",
+		Texts: []Text{
+			{Target: "Paris", Tokens: []Token{
+				{"<s>", 9, true},
+				{"The", 0.5, false}, {" capital", 1, false}, {",", -0.25, false},
+				{" %&", -1, false}, {"_$#{}~^\\", 0, false}, {"<script>alert('x')</script>", 0.1, false},
+				{"\n", 0.3, false}, {"two\nlines\r\n", -0.6, false},
+				{" \x1b[31mred", 0.2, false}, {"\u202egnp", 0.4, false}, {" Ж中🏔é\u0301", 0.7, false},
+				{"", -0.8, false}, {"    ", 0.9, false}, {"\ttab--", -0.1, false}, {"\xff", 0.05, false},
+			}},
+			{Target: "Rome vs Paris", Tokens: []Token{{"Rome", -2, false}}},
+		},
+	}
+}
+
+// tiny is a picture of 4 × 2 with relevance of 2 × 2.
+func tiny() Doc {
+	m := image.NewRGBA(image.Rect(0, 0, 4, 2))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(255 - 20*(i%4) - 10*(i/8))
+		if i%4 == 3 {
+			m.Pix[i] = 255
+		}
+	}
+	values := []float64{1, -1, 0.25, 0}
+	return Doc{Title: "Why a cat?", Model: "net", Rules: "epsilon", Images: []Image{
+		{Target: "cat", Width: 2, Height: 2, Values: values, Picture: m},
+		{Target: "dog", Width: 2, Height: 2, Values: values},
+	}}
+}
+
+func encode(t *testing.T, format string, d Doc, o Options) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := Encode(&buf, format, d, o); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func TestGolden(t *testing.T) {
+	tests := []struct {
+		file, format string
+		doc          Doc
+		o            Options
+	}{
+		{"text.html", "html", awkward(), Options{}},
+		{"text_skip.html", "html", awkward(), Options{SkipSpecial: true, Shared: true}},
+		{"text.tex", "tex", awkward(), Options{SkipSpecial: true}},
+		{"text.svg", "svg", awkward(), Options{}},
+		{"text.json", "json", awkward(), Options{}},
+		{"text.txt", "txt", awkward(), Options{SkipSpecial: true}},
+		{"text.ansi", "ansi", awkward(), Options{Width: 24, SkipSpecial: true}},
+		{"text_256.ansi", "ansi", awkward(), Options{Width: 40, Colors: Color256}},
+		{"picture.html", "html", tiny(), Options{}},
+		{"picture.json", "json", tiny(), Options{}},
+		{"picture.ansi", "ansi", tiny(), Options{}},
+		{"picture.txt", "txt", tiny(), Options{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			got := encode(t, tt.format, tt.doc, tt.o)
+			path := filepath.Join("testdata", tt.file)
+			if *update {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), string(got)); d != "" {
+				t.Errorf("%s (-golden +now):\n%s", path, d)
+			}
+		})
+	}
+}
+
+func TestEveryFormatIsReproducible(t *testing.T) {
+	both := awkward()
+	both.Images = tiny().Images
+	for _, f := range Formats() {
+		t.Run(f.Name, func(t *testing.T) {
+			first := encode(t, f.Name, both, Options{})
+			if len(first) == 0 {
+				t.Fatal("nothing was written")
+			}
+			if !bytes.Equal(first, encode(t, f.Name, both, Options{})) {
+				t.Error("the same document made different bytes")
+			}
+		})
+	}
+}
+
+// No control character of the text may reach a terminal.
+func TestTerminalSeesOnlyOurEscapes(t *testing.T) {
+	out := string(encode(t, "ansi", awkward(), Options{}))
+	for _, part := range strings.Split(out, "\x1b")[1:] {
+		if !strings.HasPrefix(part, "[") || strings.HasPrefix(part, "[31m") {
+			t.Errorf("escape from the text: %q", part[:min(10, len(part))])
+		}
+	}
+	if strings.ContainsAny(out, "\u202e\t\r") {
+		t.Error("a control character of the text came through")
+	}
+}
+
+func TestTerminalKeepsItsWidth(t *testing.T) {
+	for _, width := range []int{1, 7, 24, 80} {
+		out := string(encode(t, "ansi", Doc{Texts: awkward().Texts}, Options{Width: width}))
+		body := out[strings.Index(out, "Target: Paris"):strings.Index(out, "Target: Rome")]
+		lines := strings.Split(body, "\n")
+		for _, line := range lines[1 : len(lines)-3] { // target, and legend at the end
+			if n := columns(stripEscapes(line)); n > max(width, 2) {
+				t.Errorf("width %d: a line of %d: %q", width, n, stripEscapes(line))
+			}
+		}
+	}
+}
+
+func stripEscapes(s string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(s, "\x1b[") {
+		if i > 0 {
+			_, part, _ = strings.Cut(part, "m")
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}
+
+func TestTerminalWithoutColoursPrintsNumbers(t *testing.T) {
+	var buf bytes.Buffer
+	if err := Terminal(&buf, awkward(), Options{Colors: NoColor}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(buf.String(), "\x1b") || !strings.Contains(buf.String(), `+1.0000e+00          |#         " capital"`) {
+		t.Errorf("got\n%s", buf.String())
+	}
+}
+
+func TestSVGIsWellFormed(t *testing.T) {
+	both := awkward()
+	both.Images = tiny().Images
+	d := xml.NewDecoder(bytes.NewReader(encode(t, "svg", both, Options{})))
+	for {
+		_, err := d.Token()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestJSONKeepsTheValues(t *testing.T) {
+	var file struct {
+		Texts []struct {
+			Tokens []struct {
+				Text      string
+				Relevance float64
+			}
+		}
+	}
+	if err := json.Unmarshal(encode(t, "json", awkward(), Options{Max: 0.1}), &file); err != nil {
+		t.Fatal(err)
+	}
+	for i, tok := range awkward().Texts[0].Tokens {
+		got := file.Texts[0].Tokens[i]
+		if got.Relevance != tok.Value || got.Text != strings.ToValidUTF8(tok.Text, "\uFFFD") {
+			t.Errorf("token %d is %+v, want %+v", i, got, tok)
+		}
+	}
+}
+
+func TestPDFPages(t *testing.T) {
+	long := Text{Target: "x"}
+	for i := range 3000 {
+		long.Tokens = append(long.Tokens, Token{Text: fmt.Sprintf(" word%d", i), Value: math.Sin(float64(i))})
+	}
+	tests := []struct {
+		fact  string
+		doc   Doc
+		pages int
+	}{
+		{"an awkward text is one page", awkward(), 1},
+		{"pictures are one page", tiny(), 1},
+		// 3000 words of about 8 letters, ten on a line, 36 lines a page
+		{"3000 words are nine pages", Doc{Texts: []Text{long}}, 9},
+		{"one token of 200000 letters is set too", Doc{Texts: []Text{{Tokens: []Token{{Text: strings.Repeat("x", 200000)}}}}}, 64},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fact, func(t *testing.T) {
+			b := encode(t, "pdf", tt.doc, Options{})
+			if !bytes.HasPrefix(b, []byte("%PDF-")) || !bytes.HasSuffix(bytes.TrimSpace(b), []byte("%%EOF")) {
+				t.Fatal("not a PDF")
+			}
+			if n := bytes.Count(b, []byte("/Type /Page\n")); n != tt.pages {
+				t.Errorf("%d pages, want %d", n, tt.pages)
+			}
+		})
+	}
+}
+
+func TestFonts(t *testing.T) {
+	for _, format := range []string{"pdf", "png", "svg"} {
+		t.Run(format, func(t *testing.T) {
+			if len(encode(t, format, awkward(), Options{Font: gomono.TTF})) == 0 {
+				t.Error("nothing was written")
+			}
+			err := Encode(io.Discard, format, awkward(), Options{Font: []byte("no font")})
+			if err == nil || !strings.Contains(err.Error(), "font") {
+				t.Errorf("got %v, want an error about the font", err)
+			}
+		})
+	}
+}
+
+// Fonts cut short or with flipped bytes must make an error or a document, and
+// never a panic.
+func TestBrokenFonts(t *testing.T) {
+	for i := 0; i < len(gomono.TTF); i += 2999 {
+		cut := gomono.TTF[:i]
+		flipped := append([]byte{}, gomono.TTF...)
+		flipped[i%512] ^= 0x55
+		for _, ttf := range [][]byte{cut, flipped} {
+			_ = Encode(io.Discard, "pdf", tiny(), Options{Font: ttf})
+		}
+	}
+}
+
+func TestPNGShowsTheColours(t *testing.T) {
+	d := Doc{Images: []Image{{Target: "x", Width: 2, Height: 1, Values: []float64{1, -1}}}}
+	m, err := png.Decode(bytes.NewReader(encode(t, "png", d, Options{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[color.RGBA]int{}
+	for y := range m.Bounds().Dy() {
+		for x := range m.Bounds().Dx() {
+			seen[color.RGBAModel.Convert(m.At(x, y)).(color.RGBA)]++
+		}
+	}
+	plus, minus := seen[Symmetric().At(1)], seen[Symmetric().At(-1)]
+	// Each half of the map is 385 × 385 points less its frame, and the legend
+	// has two strips of the end colours.
+	if plus < 10000 || minus < 10000 || math.Abs(float64(plus-minus)) > 0.03*float64(plus) {
+		t.Errorf("%d pixels of full red, %d of full blue; want many, and about as many", plus, minus)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "heat.HTM")
+	for range 2 { // the second time replaces the first
+		if err := Write(path, awkward(), Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, encode(t, "html", awkward(), Options{})) {
+		t.Error("the file is not what Encode writes")
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o644 {
+		t.Errorf("mode is %v, want 0644", info.Mode())
+	}
+	err = Write(filepath.Join(dir, "heat.bmp"), awkward(), Options{})
+	if err == nil || !strings.Contains(err.Error(), "html, pdf, svg, png, tex, json, ansi, txt") {
+		t.Errorf("got %v, want an error that lists the formats", err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 1 {
+		t.Errorf("files left behind: %v", files)
+	}
+}
+
+func TestEncodeRefuses(t *testing.T) {
+	text := func(v float64) Doc { return Doc{Texts: []Text{{Tokens: []Token{{"ok", 1, false}, {"bad", v, false}}}}} }
+	tests := []struct {
+		fact string
+		doc  Doc
+		o    Options
+		want string
+	}{
+		{"nothing", Doc{}, Options{}, "nothing to draw"},
+		{"no tokens", Doc{Texts: []Text{{}}}, Options{}, "has no tokens"},
+		{"NaN", text(math.NaN()), Options{}, `token 1 ("bad") of text 0 has relevance NaN`},
+		{"infinity", text(math.Inf(-1)), Options{}, "-Inf"},
+		{"a NaN pixel", Doc{Images: []Image{{Width: 2, Height: 1, Values: []float64{0, math.NaN()}}}}, Options{}, "row 0, column 1 is NaN"},
+		{"too few pixels", Doc{Images: []Image{{Width: 2, Height: 2, Values: []float64{0}}}}, Options{}, "1 values are not 2 × 2"},
+		{"an empty picture", Doc{Images: []Image{{Width: 1, Height: 1, Values: []float64{0}, Picture: image.NewGray(image.Rectangle{})}}}, Options{}, "picture is empty"},
+		{"a negative scale", text(0), Options{Max: -1}, "scale -1"},
+		{"negative columns", text(0), Options{Columns: -1}, "negative columns"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fact, func(t *testing.T) {
+			err := Encode(io.Discard, "txt", tt.doc, tt.o)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want an error with %q", err, tt.want)
+			}
+		})
+	}
+	if err := Encode(io.Discard, "tex", tiny(), Options{}); err == nil {
+		t.Error("pictures were written as LaTeX")
+	}
+}
+
+func TestNormalize(t *testing.T) {
+	got, err := Normalize([]float32{1, -4, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]float32{0.25, -1, 0}, got); d != "" {
+		t.Error(d)
+	}
+	zeros, err := Normalize([]float64{0, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]float64{0, 0}, zeros); d != "" {
+		t.Error(d)
+	}
+	if _, err := Normalize([]float64{1, math.NaN()}); err == nil {
+		t.Error("NaN was normalised")
+	}
+	if _, err := Normalize([]float32{float32(math.Inf(1))}); err == nil {
+		t.Error("infinity was normalised")
+	}
+}
+
+func TestScales(t *testing.T) {
+	d := awkward()
+	d.Images = tiny().Images
+	tests := []struct {
+		fact          string
+		o             Options
+		texts, images []float64
+	}{
+		{"each target has its own", Options{}, []float64{9, 2}, []float64{1, 1}},
+		{"special tokens can stay out", Options{SkipSpecial: true}, []float64{1, 2}, []float64{1, 1}},
+		{"one for all", Options{Shared: true, SkipSpecial: true}, []float64{2, 2}, []float64{2, 2}},
+		{"a given one", Options{Max: 5, Shared: true}, []float64{5, 5}, []float64{5, 5}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fact, func(t *testing.T) {
+			texts, images := scales(d, tt.o)
+			if d := cmp.Diff(tt.texts, texts) + cmp.Diff(tt.images, images); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestNewImageSumsChannels(t *testing.T) {
+	got, err := NewImage("cat", []float32{1, 2, 3, 4, 10, 20, 30, 40}, []int{1, 2, 2, 2}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Image{Target: "cat", Width: 2, Height: 2, Values: []float64{11, 22, 33, 44}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for _, shape := range [][]int{{2, 2}, {2, 2, 3}, {2, 1, 2, 2}, {0, 2, 2}} {
+		if _, err := NewImage("", make([]float32, 8), shape, nil); err == nil {
+			t.Errorf("shape %v was accepted", shape)
+		}
+	}
+}
+
+func TestPieces(t *testing.T) {
+	tokens := []Token{{Text: " a\n\n  b"}, {Text: "\r\n"}, {Text: "  "}, {Text: ""}, {Text: "c"}}
+	got := []string{}
+	for _, p := range pieces(Text{Tokens: tokens}) {
+		got = append(got, fmt.Sprintf("%d %q %q %v", p.token, p.gap, p.text, p.newline))
+	}
+	want := []string{
+		`0 " " "a" true`, `0 "" "" true`, `0 "  " "b" false`, `1 "" "" true`,
+		`2 "" "  " false`, `3 "" "·" false`, `4 "" "c" false`,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestTexEscapesInOnePass(t *testing.T) {
+	got := texEscape(`\{}$&#%_^~`)
+	want := `\textbackslash{}\{\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}`
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// zennit.image.imgify(…, symmetric=True, cmap="bwr", grid=(1, 3)): entry
+// ⌊255·(v+1)/2⌋, zero is 127, and the cell left over is the smallest value.
+func TestImgify(t *testing.T) {
+	bwr, err := ParseMap("bwr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps := []Image{
+		{Width: 2, Height: 1, Values: []float64{-1, 0}},
+		{Width: 2, Height: 1, Values: []float64{0.5, 2}},
+	}
+	tests := []struct {
+		fact string
+		f    Imgify
+		want []uint8
+	}{
+		{"symmetric", Imgify{Map: bwr, Symmetric: true, Rows: 1, Columns: 3}, []uint8{63, 127, 159, 255, 63, 63}},
+		{"from the smallest to the largest", Imgify{Map: bwr}, []uint8{0, 85, 127, 255}},
+		{"given ends cut off", Imgify{Map: bwr, VMin: -0.5, VMax: 0.5}, []uint8{0, 127, 255, 255}},
+		{"one below the other", Imgify{Map: bwr, Rows: 2, Columns: 1}, []uint8{0, 85, 127, 255}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fact, func(t *testing.T) {
+			got, err := tt.f.Draw(maps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(tt.want, got.Pix); d != "" {
+				t.Error(d)
+			}
+			if c := got.Palette[127].(color.RGBA); c != (color.RGBA{253, 253, 255, 255}) {
+				t.Errorf("entry 127 is %v", c)
+			}
+		})
+	}
+	for fact, f := range map[string]Imgify{
+		"a grid too small": {Rows: 1, Columns: 1},
+		"rows only":        {Rows: 2},
+		"a backward scale": {VMin: 1, VMax: -1},
+	} {
+		if _, err := f.Draw(maps); err == nil {
+			t.Errorf("%s was accepted", fact)
+		}
+	}
+	if m, err := (Imgify{}).Draw([]Image{{Width: 1, Height: 1, Values: []float64{3}}}); err != nil || m.Pix[0] != 0 {
+		t.Errorf("a constant map is %v, %v; want entry 0", m, err)
+	}
+}
+
+func TestOverlayLeavesThePictureWhereThereIsNoRelevance(t *testing.T) {
+	m := tiny().Images[0]
+	got := overlay(m, 1, Options{}, 4, 2)
+	if c := got.RGBAAt(3, 1); c.R != c.G || c.G != c.B {
+		t.Errorf("no relevance is drawn as %v, want grey", c)
+	}
+	if c := got.RGBAAt(0, 0); c.R <= c.B {
+		t.Errorf("positive relevance is drawn as %v, want red", c)
+	}
+	if c := got.RGBAAt(2, 0); c.B <= c.R {
+		t.Errorf("negative relevance is drawn as %v, want blue", c)
+	}
+}
+
+func TestXtermPalette(t *testing.T) {
+	for want, c := range map[int]color.RGBA{
+		16: {0, 0, 0, 255}, 231: {255, 255, 255, 255}, 196: {255, 0, 0, 255}, 21: {0, 0, 255, 255},
+		244: {128, 128, 128, 255}, 217: {250, 180, 170, 255},
+	} {
+		if got := xterm(c); got != want {
+			t.Errorf("%v is %d, want %d", c, got, want)
+		}
+	}
+}
+
+// FuzzText looks for token texts that make a writer fail or panic.
+func FuzzText(f *testing.F) {
+	for _, tok := range awkward().Texts[0].Tokens {
+		f.Add(tok.Text, tok.Value)
+	}
+	f.Fuzz(func(t *testing.T, text string, value float64) {
+		if !finite(value) {
+			return
+		}
+		d := Doc{Title: text, Model: text, Texts: []Text{{Target: text, Tokens: []Token{{text, value, false}, {text, -1, true}}}}}
+		for _, format := range []string{"html", "pdf", "svg", "tex", "json", "ansi", "txt"} {
+			if err := Encode(io.Discard, format, d, Options{}); err != nil {
+				t.Errorf("%s: %v", format, err)
+			}
+		}
+	})
+}
+
+func BenchmarkPDF(b *testing.B) {
+	d := Doc{Texts: []Text{{Target: "x"}}}
+	for i := range 760 {
+		d.Texts[0].Tokens = append(d.Texts[0].Tokens, Token{Text: fmt.Sprintf(" tok%d", i), Value: math.Sin(float64(i))})
+	}
+	for b.Loop() {
+		if err := Encode(io.Discard, "pdf", d, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func ExampleEncode() {
+	d := Doc{
+		Title: "Why Paris?",
+		Texts: []Text{{Target: "Paris", Tokens: []Token{
+			{Text: "The", Value: 0.1}, {Text: " capital", Value: 0.4}, {Text: " of", Value: -0.1}, {Text: " France", Value: 0.8},
+		}}},
+	}
+	if err := Encode(os.Stdout, "txt", d, Options{}); err != nil {
+		panic(err)
+	}
+	// Output:
+	// Why Paris?
+	//
+	// Target: Paris
+	// +1.0000e-01          |#         "The"
+	// +4.0000e-01          |####      " capital"
+	// -1.0000e-01         #|          " of"
+	// +8.0000e-01          |########  " France"
+	// scale 0.8
+}

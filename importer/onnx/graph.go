@@ -1,0 +1,217 @@
+package onnx
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/lxtc/lxtc/internal/diag"
+	pb "github.com/lxtc/lxtc/internal/onnxpb"
+	"github.com/lxtc/lxtc/ir"
+)
+
+// A scope is what the names in a list of nodes mean: those of a graph, of a
+// subgraph inside it, or of the body of a function, whose nodes go to the graph
+// that calls it.
+type scope struct {
+	up     *scope // around a subgraph
+	graph  *ir.Graph
+	opsets map[string]int64
+	values map[string]*ir.Value // nil for an omitted input of a function
+	types  map[string]*pb.TypeProto
+	taken  map[string]bool // names in graph that generated names must avoid
+
+	call *call // of the function whose body this is, or which is around the subgraph
+}
+
+// lookup returns the value that name means here; ok is false if nothing does.
+func (sc *scope) lookup(name string) (v *ir.Value, ok bool) {
+	for s := sc; s != nil; s = s.up {
+		if v, ok := s.values[name]; ok {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// visible returns all names that mean something here.
+func (sc *scope) visible() []string {
+	all := map[string]bool{}
+	for s := sc; s != nil; s = s.up {
+		for name := range s.values {
+			all[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// fresh returns a name like the given one that nothing in the graph has.
+func (sc *scope) fresh(name string) string {
+	unique := name
+	for i := 2; sc.taken[unique]; i++ {
+		unique = name + "_" + strconv.Itoa(i)
+	}
+	sc.taken[unique] = true
+	return unique
+}
+
+// graph decodes p into a new graph. Of sc it takes what surrounds p.
+func (d *decoder) graph(p *pb.GraphProto, sc *scope) (*ir.Graph, error) {
+	sc.graph = ir.NewGraph(p.Name)
+	sc.values = map[string]*ir.Value{}
+	sc.types = map[string]*pb.TypeProto{}
+	for _, vs := range [][]*pb.ValueInfoProto{p.ValueInfo, p.Output} {
+		for _, v := range vs {
+			sc.types[v.GetName()] = v.GetType()
+		}
+	}
+	var err error
+	if sc.taken, err = definitions(p); err != nil {
+		return nil, err
+	}
+	if err := d.inputs(p, sc); err != nil {
+		return nil, err
+	}
+	if err := d.initializers(p, sc); err != nil {
+		return nil, err
+	}
+	if err := d.body(p.Node, sc); err != nil {
+		return nil, err
+	}
+	return sc.graph, d.outputs(p, sc)
+}
+
+// definitions returns the names that p defines. An input may also be an
+// initializer, which then gives its value; every other double is an error.
+func definitions(p *pb.GraphProto) (map[string]bool, error) {
+	defined := map[string]bool{}
+	define := func(name, what string) error {
+		if name == "" {
+			return diag.Errorf("LX1004", "graph %q has %s without a name", p.Name, what)
+		}
+		if defined[name] {
+			return diag.Errorf("LX1004", "graph %q defines %q twice, the second time as %s", p.Name, name, what)
+		}
+		defined[name] = true
+		return nil
+	}
+	inputs := map[string]bool{}
+	for _, t := range p.Initializer {
+		if err := define(t.GetName(), "an initializer"); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range p.SparseInitializer {
+		if err := define(s.GetValues().GetName(), "a sparse initializer"); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range p.Input {
+		name := v.GetName()
+		if defined[name] && !inputs[name] {
+			inputs[name] = true
+			continue
+		}
+		if err := define(name, "an input"); err != nil {
+			return nil, err
+		}
+		inputs[name] = true
+	}
+	for _, n := range p.Node {
+		for _, name := range n.GetOutput() {
+			if name == "" {
+				continue
+			}
+			if err := define(name, "an output of "+label(n)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return defined, nil
+}
+
+// inputs adds p's inputs but those with an initializer. Files before IR version
+// 4 list every weight as an input; later ones mean that the caller may override
+// it, which nothing here needs.
+func (d *decoder) inputs(p *pb.GraphProto, sc *scope) error {
+	weights := map[string]bool{}
+	for _, t := range p.Initializer {
+		weights[t.GetName()] = true
+	}
+	for _, s := range p.SparseInitializer {
+		weights[s.GetValues().GetName()] = true
+	}
+	for _, v := range p.Input {
+		if weights[v.GetName()] {
+			continue
+		}
+		t, err := typeOf(v.GetName(), v.GetType())
+		if err != nil {
+			return err
+		}
+		if t.Elem == ir.Undefined && sc.up == nil {
+			return diag.Errorf("LX1008", "input %q has no element type", v.GetName())
+		}
+		sc.values[v.GetName()] = sc.graph.Input(v.GetName(), t)
+	}
+	return nil
+}
+
+func (d *decoder) initializers(p *pb.GraphProto, sc *scope) error {
+	for _, t := range p.Initializer {
+		data, err := d.tensor(t)
+		if err != nil {
+			return err
+		}
+		sc.values[t.Name] = sc.graph.Const(t.Name, data)
+	}
+	for _, s := range p.SparseInitializer {
+		data, err := d.sparse(s)
+		if err != nil {
+			return err
+		}
+		name := s.GetValues().GetName()
+		sc.values[name] = sc.graph.Const(name, data)
+	}
+	return nil
+}
+
+// outputs finds p's outputs. A subgraph may return a value of the graph around
+// it, which becomes one of its own by an Identity.
+func (d *decoder) outputs(p *pb.GraphProto, sc *scope) error {
+	seen := map[string]bool{}
+	for _, o := range p.Output {
+		name := o.GetName()
+		if seen[name] {
+			return diag.Errorf("LX1004", "graph %q has output %q twice", p.Name, name)
+		}
+		seen[name] = true
+		v, ok := sc.lookup(name)
+		if !ok {
+			return undefined(sc, name, "output of graph "+strconv.Quote(p.Name))
+		}
+		if _, own := sc.values[name]; !own {
+			c := &call{op: ir.OpName{Name: "Identity"}, in: []*ir.Value{v}, out: []string{sc.fresh(name)}}
+			if err := d.emit(sc, c); err != nil {
+				return err
+			}
+			v = sc.values[c.out[0]]
+		}
+		declared, err := typeOf(name, o.GetType())
+		if err != nil {
+			return err
+		}
+		if v.Data == nil {
+			if v.Type, err = merge(v.Type, declared); err != nil {
+				return wrap("LX1012", err, "output %q", name)
+			}
+		}
+		sc.graph.Outputs = append(sc.graph.Outputs, v)
+	}
+	return nil
+}
+
+// undefined is the error for a name that means nothing.
+func undefined(sc *scope, name, where string) *diag.Error {
+	return diag.Errorf("LX1004", "%s: no value is called %q%s", where, name, diag.DidYouMean(name, sc.visible()))
+}

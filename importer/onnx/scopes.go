@@ -1,0 +1,59 @@
+package onnx
+
+import (
+	"strings"
+
+	pb "github.com/lxtc/lxtc/internal/onnxpb"
+	"github.com/lxtc/lxtc/ir"
+)
+
+// scopesOf returns the modules around a node, outermost first: from PyTorch's
+// lists, from its older namespace ("layer: Linear/addmm: aten.addmm"), or from
+// the node's name ("/encoder/layers.0/MatMul"), which gives no classes.
+func scopesOf(n *pb.NodeProto) []ir.Scope {
+	names, ok := pb.ParsePythonList(pb.Metadata(n.MetadataProps, pb.KeyScopes))
+	if ok && len(names) > 0 {
+		classes, _ := pb.ParsePythonList(pb.Metadata(n.MetadataProps, pb.KeyClasses))
+		scopes := make([]ir.Scope, len(names)-1)
+		for i := range scopes {
+			scopes[i].Name = names[i]
+			if len(classes) == len(names) {
+				scopes[i].Class = classes[i]
+			}
+		}
+		return trimmed(scopes)
+	}
+	if ns := pb.Metadata(n.MetadataProps, pb.KeyNamespace); ns != "" {
+		var scopes []ir.Scope
+		for part := range strings.SplitSeq(ns, "/") {
+			name, class, _ := strings.Cut(part, ": ")
+			scopes = append(scopes, ir.Scope{Name: name, Class: class})
+		}
+		return trimmed(scopes[:len(scopes)-1])
+	}
+	return scopesOfName(n.Name)
+}
+
+// scopesOfName splits a path such as TorchScript's exporter gives to nodes. The
+// names of scopes are dotted paths, as PyTorch itself calls modules.
+func scopesOfName(name string) []ir.Scope {
+	parts := strings.Split(strings.Trim(name, "/"), "/")
+	var scopes []ir.Scope
+	path := ""
+	for _, p := range parts[:len(parts)-1] {
+		if path != "" {
+			path += "."
+		}
+		path += p
+		scopes = append(scopes, ir.Scope{Name: path})
+	}
+	return scopes
+}
+
+// trimmed returns scopes, nil if there are none.
+func trimmed(scopes []ir.Scope) []ir.Scope {
+	if len(scopes) == 0 {
+		return nil
+	}
+	return scopes
+}

@@ -1,0 +1,205 @@
+package npy
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Entry is one named array of an archive; the name has no .npy ending.
+type Entry struct {
+	Name  string
+	Array Array
+}
+
+// Archive is the content of a .npz file in file order.
+type Archive []Entry
+
+// Get returns the array of that name.
+func (x Archive) Get(name string) (Array, bool) {
+	for _, e := range x {
+		if e.Name == name {
+			return e.Array, true
+		}
+	}
+	return Array{}, false
+}
+
+// Names returns the names in file order.
+func (x Archive) Names() []string {
+	names := make([]string, len(x))
+	for i, e := range x {
+		names[i] = e.Name
+	}
+	return names
+}
+
+// maxInflated bounds what an archive smaller than it may unpack to; a larger
+// one may unpack to its own size. Honest stored archives never reach it.
+const maxInflated = 2 << 30
+
+// firstBuffer is the most that is allocated on the word of an archive.
+const firstBuffer = 64 << 20
+
+// ReadFile reads a .npz archive, or a .npy file as an archive of one array
+// with an empty name. The first bytes decide which it is.
+func ReadFile(path string) (Archive, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	x, err := decodeAny(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return x, nil
+}
+
+func decodeAny(b []byte) (Archive, error) {
+	if !bytes.HasPrefix(b, []byte(magic)) {
+		return DecodeArchive(b)
+	}
+	a, err := Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	return Archive{{Array: a}}, nil
+}
+
+// WriteFile writes an archive to a path ending in .npz, or its only array to a
+// path ending in .npy. The file appears whole or not at all.
+func WriteFile(path string, x Archive) error {
+	var b []byte
+	var err error
+	switch ext := strings.ToLower(filepath.Ext(path)); {
+	case ext == ".npz":
+		b, err = EncodeArchive(x)
+	case ext == ".npy" && len(x) == 1:
+		b, err = Encode(x[0].Array)
+	case ext == ".npy":
+		err = fmt.Errorf("npy: a .npy file holds one array, not %d; use .npz", len(x))
+	default:
+		err = fmt.Errorf("npy: unknown ending %q; use .npz or .npy", ext)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return replaceFile(path, b)
+}
+
+// EncodeArchive returns the bytes of a .npz file: a zip archive of stored .npy
+// files in the given order, dated 1980-01-01 as NumPy does.
+func EncodeArchive(x Archive) ([]byte, error) {
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	seen := map[string]bool{}
+	for _, e := range x {
+		if seen[e.Name] || e.Name == "" {
+			return nil, fmt.Errorf("npy: array name %q is empty or used twice", e.Name)
+		}
+		seen[e.Name] = true
+		b, err := Encode(e.Array)
+		if err != nil {
+			return nil, fmt.Errorf("array %q: %w", e.Name, err)
+		}
+		// CreateRaw writes size and sum up front, so that readers need no
+		// trailing data descriptor.
+		member, err := w.CreateRaw(&zip.FileHeader{
+			Name:               e.Name + ".npy",
+			Method:             zip.Store,
+			Modified:           time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),
+			CRC32:              crc32.ChecksumIEEE(b),
+			CompressedSize64:   uint64(len(b)),
+			UncompressedSize64: uint64(len(b)),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("npy: %w", err)
+		}
+		if _, err := member.Write(b); err != nil {
+			return nil, fmt.Errorf("npy: %w", err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("npy: %w", err)
+	}
+	return buf.Bytes(), nil
+}
+
+// DecodeArchive reads the bytes of a .npz file, stored or deflated.
+func DecodeArchive(b []byte) (Archive, error) {
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, fmt.Errorf("npy: neither .npy nor .npz: %w", err)
+	}
+	x := make(Archive, 0, len(z.File))
+	seen := map[string]bool{}
+	left := max(maxInflated, int64(len(b)))
+	for _, f := range z.File {
+		name := strings.TrimSuffix(f.Name, ".npy")
+		if seen[name] {
+			return nil, fmt.Errorf("npy: two arrays named %q", name)
+		}
+		seen[name] = true
+		data, err := member(f, left)
+		if err != nil {
+			return nil, fmt.Errorf("array %q: %w", name, err)
+		}
+		left -= int64(len(data))
+		a, err := Decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("array %q: %w", name, err)
+		}
+		x = append(x, Entry{Name: name, Array: a})
+	}
+	return x, nil
+}
+
+// member reads one member of the archive, at most limit bytes. The size in the
+// archive is a claim: a first buffer is made for it only when it is small or
+// the bytes must be there, and grows with what comes.
+func member(f *zip.File, limit int64) ([]byte, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("npy: %w", err)
+	}
+	defer r.Close()
+	var buf bytes.Buffer
+	if claim := f.UncompressedSize64; f.Method == zip.Store && claim == f.CompressedSize64 && claim < uint64(limit) {
+		buf.Grow(int(min(claim, firstBuffer)) + bytes.MinRead)
+	}
+	n, err := io.Copy(&buf, io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("npy: %w", err)
+	}
+	if n > limit {
+		return nil, fmt.Errorf("npy: the archive unpacks to more than %d bytes", int64(maxInflated))
+	}
+	return buf.Bytes(), nil
+}
+
+// replaceFile writes beside the target and renames, so that a reader never
+// sees half a file.
+func replaceFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".npy-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // does nothing after the rename
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

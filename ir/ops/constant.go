@@ -1,0 +1,96 @@
+package ops
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lxtc/lxtc/ir"
+)
+
+// constantOps is the operator that holds a tensor as an attribute.
+func constantOps() []*ir.Op { return []*ir.Op{constant} }
+
+var constant = &ir.Op{
+	Name: ir.OpName{Name: "Constant"}, Since: 24,
+	Doc: "the tensor in the node's attribute",
+	Out: ir.P("output"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		if t, ok := refType(n.Attrs); ok {
+			return one(t)
+		}
+		t, err := ConstantOf(n.Attrs)
+		if err != nil {
+			return nil, err
+		}
+		return one(t.TypeOf())
+	},
+	Known: func(n *ir.Node) [][]ir.Dim {
+		t, err := ConstantOf(n.Attrs)
+		if err != nil || t.Elem != ir.Int64 && t.Elem != ir.Int32 || len(t.Shape) > 1 || t.Len() > 64 {
+			return nil
+		}
+		ints, err := t.Int64s()
+		if err != nil {
+			return nil
+		}
+		known := make([]ir.Dim, len(ints))
+		for i, x := range ints {
+			if x < 0 { // no dimension; constInts reads the tensor itself
+				return nil
+			}
+			known[i] = ir.N(x)
+		}
+		return [][]ir.Dim{known}
+	},
+}
+
+// ConstantOf returns the tensor that a Constant node's attributes describe.
+func ConstantOf(attrs ir.Attrs) (*ir.Tensor, error) {
+	for _, a := range attrs {
+		switch v := a.Value.(type) {
+		case *ir.Tensor:
+			if v == nil {
+				return nil, errors.New("attribute value holds no tensor")
+			}
+			return v, nil
+		case float32:
+			return ir.Of([]float32{v}), nil
+		case []float32:
+			return ir.Of(v, len(v)), nil
+		case int64:
+			return ir.Of([]int64{v}), nil
+		case []int64:
+			return ir.Of(v, len(v)), nil
+		case string:
+			return &ir.Tensor{Elem: ir.String, Shape: []int{}, Strs: []string{v}}, nil
+		case []string:
+			return &ir.Tensor{Elem: ir.String, Shape: []int{len(v)}, Strs: v}, nil
+		default:
+			return nil, fmt.Errorf("attribute %s: %T is no constant", a.Name, a.Value)
+		}
+	}
+	return nil, errors.New("want an attribute such as value or value_float")
+}
+
+// refType is the type of a constant that is an attribute of the function around
+// the node. Its value is not known.
+func refType(attrs ir.Attrs) (ir.Type, bool) {
+	if len(attrs) == 0 {
+		return ir.Type{}, false
+	}
+	r, ok := attrs[0].Value.(ir.Ref)
+	if !ok {
+		return ir.Type{}, false
+	}
+	switch r.Kind.(type) {
+	case float32:
+		return ir.TypeOf(ir.Float), true
+	case int64:
+		return ir.TypeOf(ir.Int64), true
+	case []float32:
+		return ir.TypeOf(ir.Float, -1), true
+	case []int64:
+		return ir.TypeOf(ir.Int64, -1), true
+	}
+	return ir.Type{}, true
+}

@@ -1,0 +1,531 @@
+package ops
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/lxtc/lxtc/ir"
+)
+
+// elementwiseOps are arithmetic and elementary functions, element by element
+// and broadcasting by NumPy's rules.
+func elementwiseOps() []*ir.Op {
+	return []*ir.Op{
+		add, sub, mul, div, pow, mod, sum, mean,
+		extremum("Max", "the largest of the inputs"), extremum("Min", "the smallest of the inputs"),
+		clip, where, prelu, identity, cast, castLike, dropout, cumSum,
+		unary("Neg", 6, "-x", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value { return b.Neg(dy) }),
+		odd(unary("Abs", 6, "|x|", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Mul(dy, b.Op("Sign", x))
+		}), 0),
+		unary("Sqrt", 6, "the square root", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Div(dy, b.Scale(y, 2))
+		}),
+		unary("Reciprocal", 6, "1 / x", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Neg(b.Mul(dy, b.Mul(y, y)))
+		}),
+		unary("Exp", 6, "e to the power x", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Mul(dy, y)
+		}),
+		unary("Log", 6, "the natural logarithm", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Div(dy, x)
+		}),
+		odd(unary("Sin", 7, "the sine", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Mul(dy, b.Op("Cos", x))
+		}), 1),
+		unary("Cos", 7, "the cosine", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Neg(b.Mul(dy, b.Op("Sin", x)))
+		}),
+		odd(unary("Tan", 7, "the tangent", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Mul(dy, b.Add(b.Mul(y, y), b.Scalar(1, y)))
+		}), 1),
+		odd(unary("Sinh", 9, "the hyperbolic sine", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Mul(dy, b.Op("Cosh", x))
+		}), 1),
+		unary("Cosh", 9, "the hyperbolic cosine", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Mul(dy, b.Op("Sinh", x))
+		}),
+		odd(unary("Asin", 7, "the inverse of the sine", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Div(dy, b.Op("Sqrt", oneMinusSquare(b, x)))
+		}), 1),
+		unary("Acos", 7, "the inverse of the cosine", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Neg(b.Div(dy, b.Op("Sqrt", oneMinusSquare(b, x))))
+		}),
+		odd(unary("Atan", 7, "the inverse of the tangent", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Div(dy, b.Add(b.Mul(x, x), b.Scalar(1, x)))
+		}), 1),
+		odd(unary("Asinh", 9, "the inverse of the hyperbolic sine", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Div(dy, b.Op("Sqrt", b.Add(b.Mul(x, x), b.Scalar(1, x))))
+		}), 1),
+		unary("Acosh", 9, "the inverse of the hyperbolic cosine", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Div(dy, b.Op("Sqrt", b.Sub(b.Mul(x, x), b.Scalar(1, x))))
+		}),
+		odd(unary("Atanh", 9, "the inverse of the hyperbolic tangent", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Div(dy, oneMinusSquare(b, x))
+		}), 1),
+		odd(unary("Erf", 9, "the error function", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
+			return b.Mul(dy, b.Scale(b.Op("Exp", b.Neg(b.Mul(x, x))), 2/math.SqrtPi))
+		}), 2/math.SqrtPi),
+		unary("Sign", 9, "-1, 0 or 1", nil),
+		unary("Floor", 6, "rounded down", nil),
+		unary("Ceil", 6, "rounded up", nil),
+		unary("Round", 11, "rounded to the nearest integer, ties to even", nil),
+	}
+}
+
+// unary returns an elementwise function of one argument. grad is the
+// derivative of <dy, f(x)> from x, y = f(x) and dy; nil if it is zero almost
+// everywhere.
+func unary(name string, since int64, doc string, grad func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value) *ir.Op {
+	op := &ir.Op{
+		Name: ir.OpName{Name: name}, Since: since, Doc: doc,
+		In: ir.P("X"), Out: ir.P("Y"), Infer: same,
+	}
+	if grad != nil {
+		op.VJP = func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+			return lazily(want, func() *ir.Value { return grad(b, n.In[0], n.Out[0], dy[0]) })
+		}
+	}
+	return op
+}
+
+// odd gives op the secant f(x)/x, which is slope at x = 0.
+func odd(op *ir.Op, slope float64) *ir.Op {
+	op.Secant = func(b *ir.Builder, n *ir.Node) *ir.Value { return quotient(b, n, slope) }
+	return op
+}
+
+// quotient is f(x)/x from the output of n, and slope where x = 0. Close to 0
+// it is as exact as f is.
+func quotient(b *ir.Builder, n *ir.Node, slope float64) *ir.Value {
+	x := n.In[0]
+	zero := b.Op("Equal", x, b.Scalar(0, x))
+	safe := b.Op("Where", zero, b.Scalar(1, x), x)
+	return b.Op("Where", zero, b.Scalar(slope, x), b.Div(n.Out[0], safe))
+}
+
+func oneMinusSquare(b *ir.Builder, x *ir.Value) *ir.Value {
+	return b.Sub(b.Scalar(1, x), b.Mul(x, x))
+}
+
+// maskBy returns v where cond holds and zero elsewhere.
+func maskBy(b *ir.Builder, cond, v *ir.Value) *ir.Value {
+	return b.Op("Where", cond, v, b.Scalar(0, v))
+}
+
+// castTo casts v to the element type of like.
+func castTo(b *ir.Builder, v, like *ir.Value) *ir.Value {
+	switch like.Type.Elem {
+	case v.Type.Elem:
+		return v
+	case ir.Undefined:
+		return b.Op("CastLike", v, like)
+	}
+	return b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(like.Type.Elem)}}, v)
+}
+
+// indicator is 1 where cond holds and 0 elsewhere, with the element type of
+// like.
+func indicator(b *ir.Builder, cond, like *ir.Value) *ir.Value { return castTo(b, cond, like) }
+
+// inferBroadcast is Infer of operators over any number of inputs of one type.
+func inferBroadcast(n *ir.Node) ([]ir.Type, error) {
+	t, err := broadcastType(n.In...)
+	return []ir.Type{t}, err
+}
+
+// A partial is the derivative of <dy, f(x_0, x_1)> with respect to x_i, before
+// broadcasting is undone.
+type partial func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value
+
+// binaryVJP is the VJP of a broadcasting operator with the given partials.
+func binaryVJP(partials ...partial) func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+	return func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+		out := make([]*ir.Value, len(want))
+		for i, f := range partials {
+			if i < len(want) && want[i] {
+				out[i] = b.SumTo(f(b, n, dy[0]), n.In[i])
+			}
+		}
+		return out
+	}
+}
+
+var add = &ir.Op{
+	Name: ir.OpName{Name: "Add"}, Since: 7, Doc: "x + y",
+	In: ir.P("A", "B"), Out: ir.P("C"), Commutative: true,
+	Infer: inferBroadcast,
+	Known: knownBinary(ir.Dim.Add),
+	VJP: binaryVJP(
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return dy },
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return dy }),
+}
+
+var sub = &ir.Op{
+	Name: ir.OpName{Name: "Sub"}, Since: 7, Doc: "x - y",
+	In: ir.P("A", "B"), Out: ir.P("C"),
+	Infer: inferBroadcast,
+	Known: knownBinary(ir.Dim.Sub),
+	VJP: binaryVJP(
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return dy },
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return b.Neg(dy) }),
+}
+
+var mul = &ir.Op{
+	Name: ir.OpName{Name: "Mul"}, Since: 7, Doc: "x · y",
+	In: ir.P("A", "B"), Out: ir.P("C"), Commutative: true,
+	Infer: inferBroadcast,
+	Known: knownBinary(ir.Dim.Mul),
+	VJP: binaryVJP(
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return b.Mul(dy, n.In[1]) },
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return b.Mul(dy, n.In[0]) }),
+}
+
+var div = &ir.Op{
+	Name: ir.OpName{Name: "Div"}, Since: 7, Doc: "x / y; towards zero for integers",
+	In: ir.P("A", "B"), Out: ir.P("C"),
+	Infer: inferBroadcast,
+	Known: knownBinary(divDims),
+	VJP: binaryVJP(
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return b.Div(dy, n.In[1]) },
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value {
+			return b.Neg(b.Div(b.Mul(dy, n.Out[0]), n.In[1]))
+		}),
+}
+
+var mod = &ir.Op{
+	Name: ir.OpName{Name: "Mod"}, Since: 10, Doc: "the remainder of x / y; with the sign of x if fmod = 1, else of y",
+	In: ir.P("A", "B"), Out: ir.P("C"),
+	Infer: inferBroadcast,
+	Known: knownBinary(modDims),
+	VJP: binaryVJP(
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return dy },
+		func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { // minus the integer quotient
+			return b.Mul(dy, b.Div(b.Sub(n.Out[0], n.In[0]), n.In[1]))
+		}),
+}
+
+var pow = &ir.Op{
+	Name: ir.OpName{Name: "Pow"}, Since: 12, Doc: "x to the power y, of the type of x",
+	In: ir.P("X", "Y"), Out: ir.P("Z"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		s, err := broadcast(n.In[0].Type.Shape, n.In[1].Type.Shape)
+		return []ir.Type{{Elem: n.In[0].Type.Elem, Shape: s}}, err
+	},
+	VJP: binaryVJP(powBase, powExponent),
+}
+
+// powBase is dy · y · x^(y-1). A constant exponent keeps to plain products
+// where it can: x² is how exporters write squares.
+func powBase(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value {
+	x := n.In[0]
+	if e, ok := constTensor(n.In[1]).Item(); ok {
+		switch e {
+		case 1:
+			return dy
+		case 2:
+			return b.Mul(dy, b.Scale(x, 2))
+		}
+		return b.Mul(dy, b.Scale(b.Op("Pow", x, b.Scalar(e-1, x)), e))
+	}
+	y := castTo(b, n.In[1], x)
+	return b.Mul(dy, b.Mul(y, b.Op("Pow", x, b.Sub(y, b.Scalar(1, x)))))
+}
+
+// powExponent is dy · x^y · log x, taken to be 0 where x = 0.
+func powExponent(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value {
+	x := n.In[0]
+	zero := b.Op("Equal", x, b.Scalar(0, x))
+	log := b.Op("Log", b.Op("Where", zero, b.Scalar(1, x), x))
+	return castTo(b, b.Mul(dy, b.Mul(n.Out[0], log)), n.In[1])
+}
+
+var sum = &ir.Op{
+	Name: ir.OpName{Name: "Sum"}, Since: 8, Doc: "the sum of the inputs",
+	In: ir.P("data_0*"), Out: ir.P("sum"), Commutative: true,
+	Infer: inferBroadcast,
+	VJP:   eachVJP(func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value { return dy }),
+	Body:  func(b *ir.Builder, n *ir.Node) []*ir.Value { return []*ir.Value{addAll(b, n.In)} },
+}
+
+var mean = &ir.Op{
+	Name: ir.OpName{Name: "Mean"}, Since: 8, Doc: "the mean of the inputs",
+	In: ir.P("data_0*"), Out: ir.P("mean"), Commutative: true,
+	Infer: inferBroadcast,
+	VJP: eachVJP(func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value {
+		return b.Scale(dy, 1/float64(len(n.In)))
+	}),
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		s := addAll(b, n.In)
+		return []*ir.Value{b.Div(s, b.Scalar(float64(len(n.In)), s))}
+	},
+}
+
+func addAll(b *ir.Builder, vs []*ir.Value) *ir.Value {
+	if len(vs) == 1 {
+		return b.Op("Identity", vs[0])
+	}
+	s := vs[0]
+	for _, v := range vs[1:] {
+		s = b.Add(s, v)
+	}
+	return s
+}
+
+// eachVJP is the VJP of a broadcasting operator that treats all inputs alike.
+func eachVJP(f partial) func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+	return func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+		out := make([]*ir.Value, len(want))
+		for i := range out {
+			if want[i] {
+				out[i] = b.SumTo(f(b, n, dy[0]), n.In[i])
+			}
+		}
+		return out
+	}
+}
+
+// extremum returns Max or Min over any number of inputs. Inputs that tie share
+// the derivative equally, as in torch.maximum.
+func extremum(name, doc string) *ir.Op {
+	return &ir.Op{
+		Name: ir.OpName{Name: name}, Since: 8, Doc: doc,
+		In: ir.P("data_0*"), Out: ir.P(map[string]string{"Max": "max", "Min": "min"}[name]), Commutative: true,
+		Infer: inferBroadcast,
+		Known: func(n *ir.Node) [][]ir.Dim {
+			k := intElems(n, 0)
+			for i := 1; i < len(n.In) && k != nil; i++ {
+				k = zipDims(k, intElems(n, i), func(d, e ir.Dim) ir.Dim {
+					x, ok := d.Num()
+					y, ok2 := e.Num()
+					switch {
+					case d.Same(e):
+						return d
+					case !ok || !ok2:
+						return ir.Unknown
+					case name == "Max":
+						return ir.N(max(x, y))
+					}
+					return ir.N(min(x, y))
+				})
+			}
+			return [][]ir.Dim{k}
+		},
+		VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+			out := make([]*ir.Value, len(want))
+			wins := make([]*ir.Value, len(n.In))
+			for i, x := range n.In {
+				wins[i] = indicator(b, b.Op("Equal", x, n.Out[0]), n.Out[0])
+			}
+			share := dy[0]
+			if len(wins) > 1 {
+				share = b.Div(dy[0], addAll(b, wins))
+			}
+			for i := range out {
+				if want[i] {
+					out[i] = b.SumTo(b.Mul(share, wins[i]), n.In[i])
+				}
+			}
+			return out
+		},
+	}
+}
+
+// clip passes the derivative where x is within the bounds, these included, as
+// torch.clamp does.
+var clip = &ir.Op{
+	Name: ir.OpName{Name: "Clip"}, Since: 11, Doc: "x limited to [min, max]",
+	In: ir.P("input", "min?", "max?"), Out: ir.P("output"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		if _, err := mergeElem(n.In...); err != nil {
+			return nil, err
+		}
+		return same(n)
+	},
+	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+		x, y := n.In[0], n.Out[0]
+		return lazily(want,
+			func() *ir.Value { return maskBy(b, b.Op("Equal", x, y), dy[0]) },
+			func() *ir.Value { // raised to min, and not lowered to max after that
+				raised := b.Op("And", b.Op("Less", x, n.In[1]), b.Op("Equal", y, n.In[1]))
+				return b.SumTo(maskBy(b, raised, dy[0]), n.In[1])
+			},
+			func() *ir.Value {
+				if lo := n.In[1]; lo != nil {
+					x = b.Op("Max", x, lo)
+				}
+				return b.SumTo(maskBy(b, b.Op("Less", n.In[2], x), dy[0]), n.In[2])
+			})
+	},
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		y := n.In[0]
+		if lo := n.Input(1); lo != nil {
+			y = b.Op("Max", y, lo)
+		}
+		if hi := n.Input(2); hi != nil {
+			y = b.Op("Min", y, hi)
+		}
+		if y == n.In[0] {
+			y = b.Op("Identity", y)
+		}
+		return []*ir.Value{y}
+	},
+}
+
+var where = &ir.Op{
+	Name: ir.OpName{Name: "Where"}, Since: 9, Doc: "x where the condition holds, else y",
+	In: ir.P("condition", "X", "Y"), Out: ir.P("output"), Moves: true,
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		if e := n.In[0].Type.Elem; e != ir.Bool && e != ir.Undefined {
+			return nil, fmt.Errorf("the condition is of type %s, want bool", e)
+		}
+		elem, err := mergeElem(n.In[1:]...)
+		if err != nil {
+			return nil, err
+		}
+		s, err := broadcast(n.In[0].Type.Shape, n.In[1].Type.Shape, n.In[2].Type.Shape)
+		return []ir.Type{{Elem: elem, Shape: s}}, err
+	},
+	Known: func(n *ir.Node) [][]ir.Dim {
+		c := knownElems(n.In[0])
+		if c == nil {
+			c = unknownDims(1)
+		}
+		return [][]ir.Dim{zipDims3(c, intElems(n, 1), intElems(n, 2), func(c, d, e ir.Dim) ir.Dim {
+			switch {
+			case c.Is(1), d.Same(e):
+				return d
+			case c.Is(0):
+				return e
+			}
+			return ir.Unknown
+		})}
+	},
+	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+		zero := func() *ir.Value { return b.Scalar(0, dy[0]) }
+		return lazily(want,
+			func() *ir.Value { return nil },
+			func() *ir.Value { return b.SumTo(b.Op("Where", n.In[0], dy[0], zero()), n.In[1]) },
+			func() *ir.Value { return b.SumTo(b.Op("Where", n.In[0], zero(), dy[0]), n.In[2]) })
+	},
+}
+
+var prelu = &ir.Op{
+	Name: ir.OpName{Name: "PRelu"}, Since: 9, Doc: "x if x ≥ 0, else slope · x",
+	In: ir.P("X", "slope"), Out: ir.P("Y"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		if _, err := mergeElem(n.In...); err != nil {
+			return nil, err
+		}
+		return same(n)
+	},
+	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+		x, slope := n.In[0], n.In[1]
+		return lazily(want,
+			func() *ir.Value { return b.Op("Where", positive(b, x), dy[0], b.Mul(dy[0], slope)) },
+			func() *ir.Value {
+				return b.SumTo(b.Op("Where", positive(b, x), b.Scalar(0, x), b.Mul(dy[0], x)), slope)
+			})
+	},
+	Secant: func(b *ir.Builder, n *ir.Node) *ir.Value {
+		return b.Op("Where", positive(b, n.In[0]), b.Scalar(1, n.In[0]), n.In[1])
+	},
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		x := n.In[0]
+		return []*ir.Value{b.Op("Where", positive(b, x), x, b.Mul(x, n.In[1]))}
+	},
+}
+
+func positive(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op("Greater", x, b.Scalar(0, x)) }
+
+var identity = &ir.Op{
+	Name: ir.OpName{Name: "Identity"}, Since: 1, Doc: "x",
+	In: ir.P("input"), Out: ir.P("output"), Moves: true,
+	Infer: same,
+	Known: func(n *ir.Node) [][]ir.Dim { return [][]ir.Dim{n.In[0].Known} },
+	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+		return lazily(want, func() *ir.Value { return dy[0] })
+	},
+}
+
+var cast = &ir.Op{
+	Name: ir.OpName{Name: "Cast"}, Since: 6, Doc: "x as another element type",
+	In: ir.P("input"), Out: ir.P("output"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		to := n.Attrs.Int("to", 0)
+		if to <= 0 || to > int64(ir.Int2) {
+			return nil, fmt.Errorf("attribute to is %d, want an element type", to)
+		}
+		return one(n.In[0].Type.WithElem(ir.DType(to)))
+	},
+	Known: knownCast,
+	VJP:   castVJP,
+}
+
+var castLike = &ir.Op{
+	Name: ir.OpName{Name: "CastLike"}, Since: 15, Doc: "x as the element type of another tensor",
+	In: ir.P("input", "target_type"), Out: ir.P("output"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) { return one(n.In[0].Type.WithElem(n.In[1].Type.Elem)) },
+	Known: knownCast,
+	VJP:   castVJP,
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		if n.In[1].Type.Elem == ir.Undefined {
+			return []*ir.Value{b.Fail("%v: the type of %s is not known", n, n.In[1])}
+		}
+		to := ir.Attr{Name: "to", Value: int64(n.In[1].Type.Elem)}
+		return []*ir.Value{b.OpA("Cast", n.Attrs.With(to.Name, to.Value), n.In[0])}
+	},
+}
+
+// castVJP casts back. Nothing flows between floating point numbers and others.
+func castVJP(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+	x := n.In[0].Type.Elem
+	if !x.IsFloat() && x != ir.Undefined || !n.Out[0].Type.Elem.IsFloat() && n.Out[0].Type.Elem != ir.Undefined {
+		return make([]*ir.Value, len(want))
+	}
+	return lazily(want, func() *ir.Value { return castTo(b, dy[0], n.In[0]) })
+}
+
+// dropout does nothing outside training.
+var dropout = &ir.Op{
+	Name: ir.OpName{Name: "Dropout"}, Since: 12, Doc: "x; outside training nothing is dropped",
+	In: ir.P("data", "ratio?", "training_mode?"), Out: ir.P("output", "mask?"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		t := n.In[0].Type
+		return optionalOutputs(n, t, t.WithElem(ir.Bool))
+	},
+	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+		if err := notTraining(n); err != nil {
+			b.Fail("%v: %w", n, err)
+			return make([]*ir.Value, len(want))
+		}
+		return lazily(want, func() *ir.Value { return dy[0] })
+	},
+}
+
+func notTraining(n *ir.Node) error {
+	if n.Input(2) == nil {
+		return nil
+	}
+	if train, ok := constInts(n.In[2]); ok && len(train) == 1 && train[0] == 0 {
+		return nil
+	}
+	if ratio, ok := constTensor(n.Input(1)).Item(); ok && ratio == 0 {
+		return nil
+	}
+	return errors.New("it may be training (training_mode is not the constant false): export the model for inference")
+}
+
+// cumSum is linear; its transpose sums from the other end.
+var cumSum = &ir.Op{
+	Name: ir.OpName{Name: "CumSum"}, Since: 11, Doc: "running sums along an axis",
+	In: ir.P("x", "axis"), Out: ir.P("y"),
+	Infer: same,
+	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+		return lazily(want, func() *ir.Value {
+			back := n.Attrs.With("reverse", 1-n.Attrs.Int("reverse", 0))
+			return b.OpA("CumSum", back, dy[0], n.In[1])
+		})
+	},
+}

@@ -1,0 +1,30 @@
+package passes
+
+// Default is the pipeline from a model as it was read to one with relevance.
+// The order is the list's; After in each pass says which orders are needed.
+func Default() Pipeline {
+	return Pipeline{
+		Fold,      // shapes and constants first: patterns look at them
+		Canonical, // one way to say each thing
+		Fold.Named("fold-again"),
+		Recognize,                 // say what the exporter meant
+		Dead.Named("dead-before"), // what recognition replaced
+		Aim,                       // what is explained
+		Swap,                      // bind rules, while nodes are still those of the model
+		Seed,                      // where relevance starts
+		Relevance,                 // the reverse walk
+		Dead.Named("dead-after"),  // derivatives that nobody asked for
+		Legalize,                  // bodies for what the target lacks
+		Fold.Named("fold-late"),   // constants inside the bodies
+		CSE,                       // statistics and transposes that several formulas share
+		Dead,                      // what merging left
+		Schedule,                  // the order that holds least memory
+	}
+}
+
+// Named returns the pass under another name, for a pipeline that runs it more
+// than once.
+func (p Pass) Named(name string) Pass {
+	p.Name = name
+	return p
+}

@@ -1,0 +1,188 @@
+package passes
+
+import (
+	"strings"
+
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/ir"
+)
+
+// DefaultSources returns the tensors of g that a user means who names none:
+// its floating point inputs, masks aside, and the embeddings of its tokens.
+// For a model that takes token ids these are the rows gathered from its
+// largest embedding tables, positions and segments aside.
+func DefaultSources(g *ir.Graph) []*ir.Value {
+	var sources []*ir.Value
+	for _, v := range g.Inputs {
+		switch {
+		case v.Type.Elem.IsFloat() && !isSideInput(v.Name):
+			sources = append(sources, v)
+		case v.Type.Elem.IsInt() && !isSideInput(v.Name):
+			if e := embeddingOf(v); e != nil {
+				sources = append(sources, e)
+			}
+		}
+	}
+	return sources
+}
+
+// isSideInput tells masks, positions, segments and caches by the names that
+// exporters give them.
+func isSideInput(name string) bool {
+	name = strings.ToLower(name)
+	for _, s := range []string{"mask", "position", "token_type", "segment", "past_key", "past_value", "cache", "seqlen", "total_sequence"} {
+		if strings.Contains(name, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// embeddingOf returns the rows gathered from the largest constant table by ids
+// that are v, possibly cast or reshaped; nil if there is none.
+func embeddingOf(ids *ir.Value) *ir.Value {
+	var best *ir.Value
+	rows := int64(-1)
+	for _, u := range ids.Uses() {
+		n := u.Node
+		switch n.Op.String() {
+		case "Cast", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Flatten":
+			if u.Index != 0 {
+				continue
+			}
+			if e := embeddingOf(n.Out[0]); e != nil && tableRows(e) > rows {
+				best, rows = e, tableRows(e)
+			}
+		case "Gather":
+			table := n.In[0]
+			if u.Index != 1 || !n.Out[0].Type.Elem.IsFloat() || table.Type.Rank() != 2 || !isWeight(table) {
+				continue
+			}
+			if r := tableRows(n.Out[0]); r > rows {
+				best, rows = n.Out[0], r
+			}
+		}
+	}
+	return best
+}
+
+// isWeight reports whether v is a constant, or one that is only unpacked.
+func isWeight(v *ir.Value) bool {
+	for v.Data == nil {
+		n := v.Def
+		if n == nil {
+			return false
+		}
+		switch n.Op.String() {
+		case "Constant":
+			return true
+		case "Cast", "DequantizeLinear", "Identity", "Transpose":
+			v = n.In[0]
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func tableRows(embedding *ir.Value) int64 {
+	n, _ := embedding.Def.In[0].Type.Shape[0].Num()
+	return n
+}
+
+// sources finds the tensors to explain.
+func (c *Context) sources(m *ir.Model) ([]*ir.Value, error) {
+	if len(c.Explain) == 0 {
+		vs := DefaultSources(m.Graph)
+		if len(vs) == 0 {
+			return nil, diag.Errorf("LX3003", "the model has no floating point input and no token embedding to explain").In(m.File).
+				Help("name a tensor with --explain; `lxtc inspect` lists them")
+		}
+		return vs, nil
+	}
+	var vs []*ir.Value
+	for _, name := range c.Explain {
+		v := m.Graph.Find(name)
+		if v == nil {
+			return nil, diag.Errorf("LX3003", "no tensor is called %q%s", name, diag.DidYouMean(name, valueNames(m.Graph))).In(m.File).
+				Help("`lxtc inspect -v` lists the tensors of a model")
+		}
+		if !v.Type.Elem.IsFloat() {
+			return nil, diag.Errorf("LX3003", "tensor %q is %s, and relevance belongs to floating point tensors", name, v.Type).In(m.File).
+				Help("explain the embedding that is gathered by it; without --explain it is found")
+		}
+		vs = append(vs, v)
+	}
+	return vs, nil
+}
+
+func valueNames(g *ir.Graph) []string {
+	var names []string
+	for v := range g.Values() {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// reach is a set of values.
+type reach map[*ir.Value]bool
+
+// forward returns what depends on the given values by ways that relevance can
+// take: through floating point operators that have a derivative. A node for
+// which blocked returns true passes nothing; nil blocks none.
+func forward(m *ir.Model, from []*ir.Value, blocked func(*ir.Node) bool) reach {
+	r := reach{}
+	for _, v := range from {
+		r[v] = true
+	}
+	for n := range m.Graph.Nodes() {
+		if !r.any(n.In) || blocked != nil && blocked(n) || !differentiable(m, n) {
+			continue
+		}
+		r.mark(n)
+	}
+	return r
+}
+
+// mark adds the floating point outputs of n.
+func (r reach) mark(n *ir.Node) {
+	for _, v := range n.Out {
+		if v != nil && v.Type.Elem.IsFloat() {
+			r[v] = true
+		}
+	}
+}
+
+func (r reach) any(vs []*ir.Value) bool {
+	for _, v := range vs {
+		if v != nil && r[v] {
+			return true
+		}
+	}
+	return false
+}
+
+// backward returns what the given values are computed from.
+func backward(m *ir.Model, to []*ir.Value) reach {
+	r := reach{}
+	for _, v := range to {
+		r[v] = true
+	}
+	for n := range m.Graph.Backward() {
+		if !r.any(n.Out) {
+			continue
+		}
+		for _, v := range n.In {
+			if v != nil {
+				r[v] = true
+			}
+		}
+	}
+	return r
+}
+
+// differentiable reports whether anything can flow through n.
+func differentiable(m *ir.Model, n *ir.Node) bool {
+	op := m.Ops.Lookup(n.Op)
+	return op != nil && op.VJP != nil
+}

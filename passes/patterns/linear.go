@@ -1,0 +1,71 @@
+package patterns
+
+import (
+	"fmt"
+
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes/rewrite"
+)
+
+// linear joins a product with a weight and the bias added to it: rules that
+// treat signs apart, such as gamma, need the bias with the product.
+var linear = &rewrite.Rule{
+	Name:  "linear",
+	Doc:   "x W + b with constant W and b is lxt.Linear",
+	Match: rewrite.MustParse(`y = Add (MatMul (x, w), b)`),
+	If: func(m *rewrite.Match) error {
+		x, w, b := m.Get("x"), m.Get("w"), m.Get("b")
+		switch {
+		case !isWeight(w):
+			return fmt.Errorf("%s is no weight", w)
+		case isWeight(x):
+			return fmt.Errorf("%s is a weight too", x)
+		case w.Type.Rank() != 2:
+			return fmt.Errorf("%s is %s, want a matrix", w, w.Type)
+		}
+		if m.Root.In[0].Def != nil && m.Root.In[1].Def != nil && constOf(b) == nil {
+			return fmt.Errorf("%s is not constant", b)
+		}
+		if err := vector(b); err != nil {
+			return err
+		}
+		if product := productOf(m); product != nil && product.NumUses() > 1 {
+			return fmt.Errorf("%s is used elsewhere, too", product)
+		}
+		return nil
+	},
+	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
+		return b.Node(ir.OpName{Domain: "lxt", Name: "Linear"}, nil, m.Get("x"), m.Get("w"), m.Get("b")).Out[0]
+	},
+}
+
+func productOf(m *rewrite.Match) *ir.Value {
+	for _, v := range m.Root.In {
+		if v.Def != nil && v.Def.Op.Name == "MatMul" {
+			return v
+		}
+	}
+	return nil
+}
+
+// isWeight reports whether v is a constant, or one that is only unpacked,
+// cast or transposed.
+func isWeight(v *ir.Value) bool {
+	for v != nil {
+		if v.Data != nil {
+			return true
+		}
+		if v.Def == nil {
+			return false
+		}
+		switch v.Def.Op.Name {
+		case "Constant":
+			return true
+		case "Cast", "DequantizeLinear", "Identity", "Transpose":
+			v = v.Def.In[0]
+		default:
+			return false
+		}
+	}
+	return false
+}

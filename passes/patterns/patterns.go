@@ -1,0 +1,97 @@
+// Package patterns holds what lxtc recognizes in a graph: the ways in which
+// exporters spell normalizations, activations, dense layers and attention.
+//
+// A recognizer that replaces nodes is a rewrite.Rule; one that only says what
+// a node is for, because its operators keep their own relevance rules, is a
+// Marker.
+package patterns
+
+import (
+	"fmt"
+
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes/rewrite"
+)
+
+// Rules returns the replacing recognizers, in the order in which they are
+// tried. Activations come before anything that sees a product: x·sigmoid(x) is
+// one activation, not a product of two operands.
+func Rules() []*rewrite.Rule {
+	return []*rewrite.Rule{
+		rmsNorm, rmsNormPlain,
+		layerNorm, layerNormPlain,
+		geluErf, geluErfScaled, geluTanh, geluTanhCube,
+		swish, quickGelu,
+		hardSwish,
+		linear,
+	}
+}
+
+// Markers returns the recognizers that only name roles.
+func Markers() []*Marker { return []*Marker{attention, rotary, repeatKV} }
+
+// A Marker finds structures and sets Node.Role.
+type Marker struct {
+	Name string
+	Doc  string // one line
+
+	// At looks at one node and says which nodes have which role; a reason if
+	// the node looked promising and is not what the marker looks for; or
+	// nothing.
+	At func(n *ir.Node) (roles []Role, why string)
+}
+
+// Role is what a node is for.
+type Role struct {
+	Node *ir.Node
+	Name string // such as "attention.scores"
+}
+
+// lastAxis checks that a reduction runs over the last axis of x and keeps it.
+func lastAxis(m *rewrite.Match, axes, reduced string) error {
+	return axisIsLast(m.Get(axes), m.Get(reduced))
+}
+
+func axisIsLast(axes, reduced *ir.Value) error {
+	n := reduced.Def
+	if n.Attrs.Int("keepdims", 1) != 1 {
+		return fmt.Errorf("%v drops the reduced axis", n)
+	}
+	t := constOf(axes)
+	if t == nil {
+		return fmt.Errorf("the axes of %v are not constant", n)
+	}
+	ints, err := t.Int64s()
+	if err != nil {
+		return err
+	}
+	rank := int64(n.In[0].Type.Rank())
+	if len(ints) != 1 || ints[0] != -1 && ints[0] != rank-1 {
+		return fmt.Errorf("%v reduces axes %v, not the last", n, ints)
+	}
+	return nil
+}
+
+func constOf(v *ir.Value) *ir.Tensor {
+	switch {
+	case v == nil:
+		return nil
+	case v.Data != nil:
+		return v.Data
+	case v.Def != nil && v.Def.Op.Name == "Constant":
+		return v.Def.Attrs.Tensor("value")
+	}
+	return nil
+}
+
+// vector checks that a value is a constant vector, or scalar.
+func vector(v *ir.Value) error {
+	t := constOf(v)
+	if t == nil {
+		return fmt.Errorf("%s is not constant", v)
+	}
+	if len(t.Shape) > 1 {
+		return fmt.Errorf("%s is constant %s, want a vector", v, t.TypeOf())
+	}
+	return nil
+}

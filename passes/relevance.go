@@ -1,0 +1,269 @@
+package passes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/rules"
+)
+
+// Relevance adds, for every explained tensor, the relevance that flows back to
+// it from the seeds.
+var Relevance = Pass{
+	Name: "relevance",
+	Doc: "add the nodes that carry relevance back\n\n" +
+		"The forward nodes stay as they are. For each one on the way there is one call more, of a function in domain lxt whose body is the rule's formula for that operator in ONNX operators. " +
+		"Functions of equal text are one.",
+	After: []string{"swap", "seed"},
+	Run:   relevance,
+}
+
+func relevance(c *Context, m *ir.Model) error {
+	sources, err := c.sources(m)
+	if err != nil {
+		return err
+	}
+	targets, err := c.targets(m)
+	if err != nil {
+		return err
+	}
+	w := &walk{c: c, m: m, arrives: map[*ir.Value]*ir.Value{}, parts: map[*ir.Value]int{}, funcs: map[string]ir.OpName{}}
+	if err := w.bindings(); err != nil {
+		return err
+	}
+	stopped := func(n *ir.Node) bool {
+		call, bound := w.rules[n]
+		return bound && call.Rule.Stops || !bound
+	}
+	w.flows = forward(m, sources, stopped)
+	forwardNodes := slices.Collect(m.Graph.Nodes())
+	for _, v := range targets {
+		s := m.Graph.Find(seedName(v.Name))
+		if s == nil {
+			return fmt.Errorf("no seed for output %s", v.Name)
+		}
+		w.arrives[v] = s
+	}
+	for _, n := range slices.Backward(forwardNodes) {
+		if err := w.node(n); err != nil {
+			return err
+		}
+	}
+	for i, v := range sources {
+		name := v.Name
+		if len(c.Explain) > 0 {
+			name = c.Explain[i]
+		}
+		if err := w.output(name, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type walk struct {
+	c       *Context
+	m       *ir.Model
+	rules   map[*ir.Node]rules.Call
+	flows   reach
+	arrives map[*ir.Value]*ir.Value // relevance, or gradient, so far
+	parts   map[*ir.Value]int       // how many were summed
+	funcs   map[string]ir.OpName    // by text
+}
+
+// bindings reads the rules that swap bound to nodes.
+func (w *walk) bindings() error {
+	w.rules = map[*ir.Node]rules.Call{}
+	parsed := map[string]rules.Call{}
+	for n := range w.m.Graph.Nodes() {
+		if n.Rule == "" {
+			continue
+		}
+		call, ok := parsed[n.Rule]
+		if !ok {
+			var err error
+			if call, err = w.c.RuleSet.Parse(n.Rule); err != nil {
+				return fmt.Errorf("%v: %w", n, err)
+			}
+			parsed[n.Rule] = call
+		}
+		w.rules[n] = call
+	}
+	return nil
+}
+
+// node adds what flows back through n, if anything arrives.
+func (w *walk) node(n *ir.Node) error {
+	if !slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return v != nil && w.arrives[v] != nil }) {
+		return nil
+	}
+	rule, bound := w.rules[n]
+	if !bound || rule.Rule.Stops {
+		return nil
+	}
+	if !w.flows.any(n.In) {
+		return nil
+	}
+	call, to, err := w.call(n, rule)
+	if err != nil {
+		o := describe(n)
+		return diag.Errorf("LX3002", "rule %s (%s): %w", rule, n.RuleAt, err).In(w.m.File).At(o.Node, o.Op).
+			Help("give the operator another rule in a rule map")
+	}
+	for k, i := range to {
+		w.add(n.In[i], call.Out[k])
+	}
+	w.c.Did(rule.String(), n.String(), call.Op.String())
+	return nil
+}
+
+// add sums what arrives at v.
+func (w *walk) add(v, r *ir.Value) {
+	b := w.m.At(w.m.Graph, nil)
+	w.parts[v]++
+	b.Named(fmt.Sprintf("%s%d:%s", w.letter(), w.parts[v], v.Name), r)
+	if prev := w.arrives[v]; prev != nil {
+		b.Origin = "relevance/sum <- " + v.Name
+		sum := b.Add(prev, r)
+		sum.Type = v.Type
+		r = sum
+	}
+	w.arrives[v] = r
+}
+
+func (w *walk) letter() string {
+	if w.c.Form == ExplicitForm {
+		return "R"
+	}
+	return "G"
+}
+
+// call adds a call of the function that is rule for n, making the function if
+// there is none of the same text. It returns the call and, for each of its
+// outputs, the input of n whose relevance that is.
+func (w *walk) call(n *ir.Node, rule rules.Call) (*ir.Node, []int, error) {
+	f := w.formula(n, rule)
+	if err := f.ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	fn := &ir.Func{Body: f.body, Attrs: f.attrs, Doc: rule.Rule.Title()}
+	text := strings.Join(f.attrs, ",") + ir.FuncText(fn)
+	key := w.functionName(n, rule) + "\n" + text
+	name, known := w.funcs[key]
+	if !known {
+		name = w.fresh(w.functionName(n, rule))
+		w.funcs[key] = name
+		fn.Op = name
+		w.m.AddFunc(fn, relevanceOp(name, len(f.args), len(f.to)))
+	}
+	b := w.m.At(w.m.Graph, nil)
+	b.Origin, b.Scopes = fmt.Sprintf("relevance/%s <- %s", rule.Rule.Name, n), n.Scopes
+	var attrs ir.Attrs
+	for _, a := range f.attrs {
+		attrs = append(attrs, ir.Attr{Name: a, Value: float32(rule.Float(a))})
+	}
+	call := b.Node(name, attrs, f.args...)
+	if err := b.Err(); err != nil {
+		return nil, nil, err
+	}
+	for k, i := range f.to {
+		call.Out[k].Type = n.In[i].Type
+	}
+	return call, f.to, nil
+}
+
+func (w *walk) functionName(n *ir.Node, rule rules.Call) string {
+	var sb strings.Builder
+	for part := range strings.SplitSeq(rule.Rule.Name, "-") {
+		sb.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	sb.WriteString("_" + n.Op.Name)
+	if w.c.Form == GradientForm {
+		sb.WriteString("_grad")
+	}
+	return sb.String()
+}
+
+func (w *walk) fresh(base string) ir.OpName {
+	name := ir.OpName{Domain: "lxt", Name: base}
+	for i := 2; w.m.Ops.Lookup(name) != nil; i++ {
+		name.Name = fmt.Sprintf("%s_%d", base, i)
+	}
+	return name
+}
+
+// relevanceOp is the operator of a relevance function. Its outputs have the
+// types of the forward values that they belong to; the walk sets them.
+func relevanceOp(name ir.OpName, in, out int) *ir.Op {
+	params := func(letter string, n int) []ir.Param {
+		ps := make([]ir.Param, n)
+		for i := range ps {
+			ps[i] = ir.Param{Name: fmt.Sprintf("%s%d", letter, i)}
+		}
+		return ps
+	}
+	return &ir.Op{
+		Name: name, Since: 1, Doc: "relevance of a forward operator",
+		In: params("x", in), Out: params("r", out),
+		Infer: func(n *ir.Node) ([]ir.Type, error) {
+			ts := make([]ir.Type, out)
+			for i, v := range n.Out {
+				if v != nil && i < out {
+					ts[i] = v.Type
+				}
+			}
+			return ts, nil
+		},
+	}
+}
+
+// output makes the relevance of v an output of the graph, under the given
+// name.
+func (w *walk) output(name string, v *ir.Value) error {
+	b := w.m.At(w.m.Graph, nil)
+	b.Origin = "relevance/output <- " + name
+	r := w.arrives[v]
+	switch {
+	case r == nil:
+		w.c.Warn("no relevance reaches %s: it is 0", name)
+		zero, err := ir.Scalar(v.Type.Elem, 0)
+		if err != nil {
+			return err
+		}
+		zero.Shape = []int{1}
+		r = b.OpA("ConstantOfShape", ir.Attrs{{Name: "value", Value: zero}}, b.Op("Shape", v))
+	case w.c.Form == GradientForm:
+		r = b.Mul(v, r)
+	default:
+		r = b.Op("Identity", r) // a name of its own
+	}
+	if b.Err() == nil {
+		r.Type = v.Type
+	}
+	b.Named("R:"+name, r)
+	w.m.Graph.Outputs = append(w.m.Graph.Outputs, r)
+	if w.c.Sums {
+		if s := perPosition(b, r); s != nil {
+			b.Named("R.sum:"+name, s)
+			w.m.Graph.Outputs = append(w.m.Graph.Outputs, s)
+		}
+	}
+	if err := b.Err(); err != nil {
+		return err
+	}
+	w.c.Did("output", v.Name, r.Name)
+	return nil
+}
+
+// perPosition sums relevance over features: the last axis of [batch, token,
+// feature], the channels of [batch, channel, height, width].
+func perPosition(b *ir.Builder, r *ir.Value) *ir.Value {
+	axis := map[int]int64{3: 2, 4: 1}[r.Type.Rank()]
+	if axis == 0 {
+		return nil
+	}
+	return b.OpA("ReduceSum", ir.Attrs{{Name: "keepdims", Value: int64(0)}}, r, b.Ints(axis))
+}

@@ -1,0 +1,173 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/ir"
+)
+
+// Seed adds what relevance starts from.
+var Seed = Pass{
+	Name: "seed",
+	Doc: "add the relevance of the targets\n\n" +
+		"In explicit form the seed of a target is its own value, elsewhere 0; in gradient form it is 1, so that R = x∘G is the same. " +
+		"A weight multiplies either.",
+	After: []string{"swap"},
+	Run:   seed,
+}
+
+// seedName is the name under which relevance finds the seed of an output.
+func seedName(output string) string { return "seed:" + output }
+
+func seed(c *Context, m *ir.Model) error {
+	values, err := c.targets(m)
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		b := m.At(m.Graph, nil)
+		b.Origin = "seed <- " + v.Name
+		s := &seeder{Builder: b, c: c, m: m, y: v}
+		var sum *ir.Value
+		for _, t := range c.Targets {
+			if t.Output != v.Name {
+				continue
+			}
+			part := s.of(t)
+			if sum == nil {
+				sum = part
+			} else {
+				sum = b.Add(sum, part)
+			}
+			c.Did("seed", t.String(), part.Name)
+		}
+		if sum.Def == nil { // an input: give it a node of its own to be named
+			sum = b.Op("Identity", sum)
+		}
+		b.Named(seedName(v.Name), sum)
+		if err := b.Err(); err != nil {
+			return diag.Errorf("LX3004", "target of %s: %w", v.Name, err).In(m.File)
+		}
+	}
+	return nil
+}
+
+type seeder struct {
+	*ir.Builder
+	c *Context
+	m *ir.Model
+	y *ir.Value // the output
+}
+
+func (s *seeder) of(t Target) *ir.Value {
+	if t.Seed {
+		return s.fromInput(t)
+	}
+	idx := s.index(t)
+	zeros := s.OpA("ConstantOfShape", ir.Attrs{{Name: "value", Value: s.zero()}}, s.Op("Shape", s.y))
+	weight := t.Weight
+	if weight == 0 {
+		weight = 1
+	}
+	var at *ir.Value
+	if s.c.Form == ExplicitForm {
+		at = s.Scale(s.Op("GatherND", s.y, idx), weight)
+	} else {
+		rows := s.OpA("Shape", ir.Attrs{{Name: "end", Value: int64(-1)}}, idx)
+		at = s.Op("Expand", s.Scalar(weight, s.y), rows)
+	}
+	out := s.OpA("ScatterND", ir.Attrs{{Name: "reduction", Value: "add"}}, zeros, idx, at)
+	if s.Err() == nil {
+		out.Type = s.y.Type
+	}
+	return out
+}
+
+func (s *seeder) zero() *ir.Tensor {
+	t, err := ir.Scalar(s.y.Type.Elem, 0)
+	if err != nil {
+		s.Fail("%w", err)
+		return nil
+	}
+	t.Shape = []int{1}
+	return t
+}
+
+// fromInput makes the relevance of the output an input of the graph.
+func (s *seeder) fromInput(t Target) *ir.Value {
+	r := s.m.Graph.Input("R:"+t.Output, s.y.Type)
+	if s.c.Form == ExplicitForm {
+		return r
+	}
+	// G = R/y; where y is 0, so is its relevance.
+	zero := s.Scalar(0, s.y)
+	none := s.Op("Equal", s.y, zero)
+	return s.Op("Where", none, zero, s.Div(r, s.Op("Where", none, s.Scalar(1, s.y), s.y)))
+}
+
+// index returns the indices of the target's elements: int64[k, rank].
+func (s *seeder) index(t Target) *ir.Value {
+	rank := s.y.Type.Rank()
+	switch {
+	case rank < 0:
+		return s.Fail("the rank of %s is unknown", s.y)
+	case t.Index != nil:
+		if err := s.inside(t.Index); err != nil {
+			return s.Fail("%s: %w", t, err)
+		}
+		return s.Constant(ir.Of(t.Index, 1, len(t.Index)))
+	}
+	switch rank {
+	case 1: // one largest element
+		return s.OpA("Reshape", nil, s.argmax(s.y), s.Ints(1, 1))
+	case 2: // one a row
+		return s.join(s.rows(), s.OpA("Reshape", nil, s.argmax(s.y), s.Ints(-1, 1)))
+	case 3: // one a row, at one position
+		return s.atPosition(t.Position)
+	}
+	return s.Fail("%s is %s: the largest element is taken of outputs with one to three axes; name an index", s.y, s.y.Type)
+}
+
+// inside checks an index against the known dimensions. GatherND and ScatterND
+// count negative ones from the end.
+func (s *seeder) inside(index []int64) error {
+	for a, i := range index {
+		n, known := s.y.Type.Shape[a].Num()
+		if known && (i >= n || i < -n) {
+			return fmt.Errorf("index %d of axis %d is outside 0…%d", i, a, n-1)
+		}
+	}
+	return nil
+}
+
+func (s *seeder) atPosition(pos int64) *ir.Value {
+	end := pos + 1
+	if pos == -1 {
+		end = math.MaxInt64
+	}
+	row := s.Op("Slice", s.y, s.Ints(pos), s.Ints(end), s.Ints(1)) // [B, 1, V]
+	best := s.OpA("Reshape", nil, s.argmax(row), s.Ints(-1, 1))
+	if n, known := s.y.Type.Shape[1].Num(); known && (pos >= n || pos < -n) {
+		return s.Fail("position %d is outside 0…%d", pos, n-1)
+	}
+	at := s.Op("Expand", s.Constant(ir.Of([]int64{pos}, 1, 1)), s.Op("Shape", best))
+	return s.join(s.rows(), at, best)
+}
+
+func (s *seeder) argmax(v *ir.Value) *ir.Value {
+	return s.OpA("ArgMax", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "keepdims", Value: int64(0)}}, v)
+}
+
+// rows numbers the batch rows: int64[B, 1].
+func (s *seeder) rows() *ir.Value {
+	n := s.OpA("Shape", ir.Attrs{{Name: "start", Value: int64(0)}, {Name: "end", Value: int64(1)}}, s.y)
+	count := s.Op("Squeeze", n, s.Ints(0))
+	zero, one := s.Constant(ir.Of([]int64{0})), s.Constant(ir.Of([]int64{1}))
+	return s.OpA("Reshape", nil, s.Op("Range", zero, count, one), s.Ints(-1, 1))
+}
+
+func (s *seeder) join(columns ...*ir.Value) *ir.Value {
+	return s.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(1)}}, columns...)
+}

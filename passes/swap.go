@@ -1,0 +1,173 @@
+package passes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/rules"
+)
+
+// Swap binds each operator on the way from an explained tensor to a target to
+// its LRP-compatible equivalent: the same operator forward, with a relevance
+// rule of its own. The rule map decides.
+var Swap = Pass{
+	Name: "swap",
+	Doc: "bind every operator on the way to its relevance rule\n\n" +
+		"An operator and its rule are what torch.autograd.Function is to LXT: a pair of a forward computation and a relevance propagation. " +
+		"The pair can be dumped and saved before relevance expands it.",
+	After: []string{"fold", "canonical", "recognize", "target"},
+	Run:   swap,
+}
+
+// linearOps are what "first" and "last" in a rule map count.
+var linearOps = []string{"Conv", "ConvTranspose", "Gemm", "MatMul", "lxt.Linear"}
+
+func swap(c *Context, m *ir.Model) error {
+	sources, err := c.sources(m)
+	if err != nil {
+		return err
+	}
+	targets, err := c.targets(m)
+	if err != nil {
+		return err
+	}
+	for _, v := range sources {
+		c.report.Explained = append(c.report.Explained, v.Name)
+	}
+	b := &binder{c: c, m: m, depends: forward(m, sources, nil), flows: reach{}, used: backward(m, targets)}
+	for _, v := range sources {
+		b.flows[v] = true
+	}
+	b.findEnds()
+	var missing []*ir.Node
+	for n := range m.Graph.Nodes() {
+		if err := b.bind(n); err != nil {
+			return err
+		}
+		if o := &c.report.Operators[len(c.report.Operators)-1]; o.Live && o.Rule == "" {
+			missing = append(missing, n)
+		}
+	}
+	if len(missing) > 0 {
+		err := c.noRule(m, missing)
+		if !c.Allow {
+			return err
+		}
+		c.Warn("%s", err.Error())
+	}
+	return nil
+}
+
+type binder struct {
+	c           *Context
+	m           *ir.Model
+	depends     reach // on a source, whatever the rules
+	flows       reach // likewise, by ways that no stopping rule cuts
+	used        reach // by a target
+	first, last *ir.Node
+}
+
+func (b *binder) findEnds() {
+	for n := range b.m.Graph.Nodes() {
+		if slices.Contains(linearOps, n.Op.String()) && b.depends.any(n.In) && b.used.any(n.Out) {
+			if b.first == nil {
+				b.first = n
+			}
+			b.last = n
+		}
+	}
+}
+
+// bind gives n its rule and reports what became of it.
+func (b *binder) bind(n *ir.Node) error {
+	o := describe(n)
+	defer func() { b.c.report.Operators = append(b.c.report.Operators, o) }()
+	switch {
+	case !b.used.any(n.Out):
+		o.Why = "not on the way to a target"
+		return nil
+	case !b.depends.any(n.In):
+		o.Why = "not on the way from an explained tensor"
+		return nil
+	case !b.flows.any(n.In):
+		o.Why = "behind an operator whose rule stops relevance"
+		return nil
+	case !differentiable(b.m, n):
+		if slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return v != nil && v.Type.Elem.IsFloat() }) {
+			o.Why = "has no derivative, its output counts as constant"
+			if unknown := b.m.Ops.Lookup(n.Op) == nil; unknown {
+				o.Live, o.Why = true, "operator is not known"
+			}
+			return nil
+		}
+		o.Why = "its output is not floating point, it counts as constant"
+		return nil
+	}
+	o.Live = true
+	line := b.c.Rules.Lookup(rules.Subject{
+		Node:    n,
+		Flows:   func(v *ir.Value) bool { return b.flows[v] },
+		Depends: func(v *ir.Value) bool { return b.depends[v] },
+		First:   n == b.first,
+		Last:    n == b.last,
+	})
+	if line == nil {
+		o.Why = fmt.Sprintf("no line of %s matches", b.c.Rules.Name)
+		return nil
+	}
+	n.Rule, n.RuleAt = line.Call.String(), line.Pos
+	o.Rule, o.At = n.Rule, n.RuleAt
+	b.c.Did(n.Rule, n.String(), line.Pos)
+	if !line.Call.Rule.Stops {
+		b.flows.mark(n)
+	}
+	return nil
+}
+
+func describe(n *ir.Node) Operator {
+	o := Operator{Node: n.Name, Op: n.Op.String(), Role: n.Role, Origin: recognizedBy(n.Origin)}
+	if o.Node == "" && len(n.Out) > 0 && n.Out[0] != nil {
+		o.Node = n.Out[0].Name
+	}
+	if s, ok := n.Scope(); ok {
+		o.Scope, o.Class = s.Name, s.Class
+	} else if k := len(n.Scopes); k > 0 {
+		o.Scope = n.Scopes[k-1].Name
+	}
+	return o
+}
+
+// recognizedBy returns the pattern in an origin such as
+// "recognize/rmsnorm <- Mul[...]".
+func recognizedBy(origin string) string {
+	rest, ok := strings.CutPrefix(origin, "recognize/")
+	if !ok {
+		return ""
+	}
+	name, _, _ := strings.Cut(rest, " ")
+	return name
+}
+
+// noRule is the error for live operators that no line matches, all of them at
+// once.
+func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
+	count := map[string]int{}
+	var order []string
+	for _, n := range missing {
+		op := n.Op.String()
+		if count[op]++; count[op] == 1 {
+			order = append(order, op)
+		}
+	}
+	n := missing[0]
+	o := describe(n)
+	e := diag.Errorf("LX3001", "no rule in %s for operator %s", c.Rules.Name, n.Op).In(m.File).At(o.Node, o.Op)
+	e.Detail("it lies on the way from %s to the target", strings.Join(c.report.Explained, ", "))
+	for _, op := range order {
+		e.Detail("%s: %d nodes without a rule", op, count[op])
+	}
+	return e.Help("add a line such as `%s => identity` or `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, n.Op, c.Rules.Name)
+}

@@ -1,0 +1,205 @@
+package passes
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/ir"
+)
+
+// A Target is what relevance starts from: elements of one output, each with
+// its own value times Weight, or a whole tensor that comes with the inputs.
+type Target struct {
+	Output string // "" is the output called logits, or else the first floating point one
+
+	// Index is one element, an index for each axis; negative ones count from
+	// the end. Nil is the largest element of the last axis, for every batch
+	// row, at Position of the axis before it if there are three axes.
+	Index    []int64
+	Position int64 // with a nil Index; -1 is the last
+
+	Weight float64 // 0 is 1
+
+	// Seed makes the relevance of the output an input of the graph, called
+	// "R:" and the output's name.
+	Seed bool
+}
+
+// Argmax is the default target.
+var Argmax = Target{Position: -1}
+
+// ParseTarget reads "logits[0,11,99]", "logits[-1,3]", "logits" (its argmax),
+// "argmax" or "logits[argmax@5]" (the argmax of position 5).
+func ParseTarget(s string) (Target, error) {
+	if s == "argmax" || s == "max" || s == "" {
+		return Argmax, nil
+	}
+	name, rest, ok := strings.Cut(s, "[")
+	if !ok {
+		return Target{Output: name, Position: -1}, nil
+	}
+	bad := func(why string) (Target, error) {
+		return Target{}, diag.Errorf("LX3004", "target %q: %s", s, why).
+			Help("write OUTPUT[i,j,k], OUTPUT for its largest element, or OUTPUT[argmax@POSITION]")
+	}
+	rest, ok = strings.CutSuffix(rest, "]")
+	if !ok {
+		return bad("a closing bracket is missing")
+	}
+	if pos, isMax := strings.CutPrefix(rest, "argmax"); isMax {
+		t := Target{Output: name, Position: -1}
+		if pos == "" {
+			return t, nil
+		}
+		p, err := strconv.ParseInt(strings.TrimPrefix(pos, "@"), 10, 64)
+		if err != nil {
+			return bad("the position is not a number")
+		}
+		t.Position = p
+		return t, nil
+	}
+	t := Target{Output: name}
+	for part := range strings.SplitSeq(rest, ",") {
+		i, err := strconv.ParseInt(strings.TrimSpace(part), 10, 64)
+		if err != nil {
+			return bad(fmt.Sprintf("index %q is not a number", strings.TrimSpace(part)))
+		}
+		t.Index = append(t.Index, i)
+	}
+	return t, nil
+}
+
+// String returns t as ParseTarget reads it.
+func (t Target) String() string {
+	out := t.Output
+	switch {
+	case t.Seed:
+		return "R:" + out
+	case t.Index != nil:
+		parts := make([]string, len(t.Index))
+		for i, n := range t.Index {
+			parts[i] = strconv.FormatInt(n, 10)
+		}
+		out += "[" + strings.Join(parts, ",") + "]"
+	case t.Position == -1:
+		out += "[argmax]"
+	default:
+		out += fmt.Sprintf("[argmax@%d]", t.Position)
+	}
+	if t.Weight != 0 && t.Weight != 1 {
+		out = fmt.Sprintf("%g·%s", t.Weight, out)
+	}
+	return out
+}
+
+// resolve fills in the output's name and returns it.
+func (t *Target) resolve(m *ir.Model) (*ir.Value, error) {
+	var names []string
+	for _, v := range m.Graph.Outputs {
+		names = append(names, v.Name)
+	}
+	v := m.Graph.Find(t.Output)
+	if t.Output == "" {
+		v = defaultOutput(m.Graph)
+		if v == nil {
+			return nil, diag.Errorf("LX3004", "the model has no floating point output to explain").In(m.File)
+		}
+		t.Output = v.Name
+	}
+	switch {
+	case v == nil || !m.Graph.IsOutput(v):
+		return nil, diag.Errorf("LX3004", "no output is called %q%s", t.Output, diag.DidYouMean(t.Output, names)).In(m.File).
+			Help("the outputs are %s", strings.Join(names, ", "))
+	case !v.Type.Elem.IsFloat():
+		return nil, diag.Errorf("LX3004", "output %q is %s, and relevance starts at a floating point output", t.Output, v.Type).In(m.File)
+	case t.Index != nil && v.Type.Rank() >= 0 && len(t.Index) != v.Type.Rank():
+		return nil, diag.Errorf("LX3004", "target %s has %d indices, and %s is %s", t, len(t.Index), t.Output, v.Type).In(m.File)
+	}
+	return v, nil
+}
+
+func defaultOutput(g *ir.Graph) *ir.Value {
+	i := slices.IndexFunc(g.Outputs, func(v *ir.Value) bool { return v.Name == "logits" && v.Type.Elem.IsFloat() })
+	if i < 0 {
+		i = slices.IndexFunc(g.Outputs, func(v *ir.Value) bool { return v.Type.Elem.IsFloat() })
+	}
+	if i < 0 {
+		return nil
+	}
+	return g.Outputs[i]
+}
+
+// Aim decides what relevance starts from.
+var Aim = Pass{
+	Name: "target",
+	Doc: "resolve the targets, and put softmax with temperature on them\n\n" +
+		"A temperature T explains softmax(output/T) instead of the output: the class probability, which competing classes lower.",
+	After: []string{"fold", "canonical", "recognize"},
+	Run:   aim,
+}
+
+func aim(c *Context, m *ir.Model) error {
+	if len(c.Targets) == 0 {
+		c.Targets = []Target{Argmax}
+	}
+	c.Targets = slices.Clone(c.Targets)
+	heads := map[*ir.Value]*ir.Value{}
+	for i := range c.Targets {
+		t := &c.Targets[i]
+		v, err := t.resolve(m)
+		if err != nil {
+			return err
+		}
+		if c.Temperature != 0 {
+			if t.Seed {
+				return diag.Errorf("LX3004", "a seed that comes with the inputs and a temperature exclude each other").
+					Help("give the relevance of the output itself, or name a target")
+			}
+			if heads[v] == nil {
+				if heads[v], err = c.head(m, v); err != nil {
+					return err
+				}
+			}
+			t.Output = heads[v].Name
+		}
+		c.report.Targets = append(c.report.Targets, t.String())
+	}
+	return nil
+}
+
+// head adds softmax(v/T) over the last axis and returns it.
+func (c *Context) head(m *ir.Model, v *ir.Value) (*ir.Value, error) {
+	if c.Temperature < 0 {
+		return nil, diag.Errorf("LX3004", "temperature %g is negative", c.Temperature)
+	}
+	b := m.At(m.Graph, nil)
+	b.Origin = "target/temperature <- " + v.Name
+	scaled := b.Div(v, b.Scalar(c.Temperature, v))
+	p := b.OpA("Softmax", ir.Attrs{{Name: "axis", Value: int64(-1)}}, scaled)
+	if err := b.Err(); err != nil {
+		return nil, err
+	}
+	scaled.Def.Role, p.Def.Role = "target.temperature", "target.softmax"
+	b.Named("softmax:"+v.Name, p)
+	m.Graph.Outputs = append(m.Graph.Outputs, p)
+	c.Did(fmt.Sprintf("softmax(T=%g)", c.Temperature), v.Name, p.Name)
+	return p, nil
+}
+
+// targets returns the values that the targets are of.
+func (c *Context) targets(m *ir.Model) ([]*ir.Value, error) {
+	var vs []*ir.Value
+	for i := range c.Targets {
+		v, err := c.Targets[i].resolve(m)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(vs, v) {
+			vs = append(vs, v)
+		}
+	}
+	return vs, nil
+}

@@ -1,0 +1,68 @@
+package rules
+
+import "github.com/lxtc/lxtc/ir"
+
+// The parameters of every rule that divides by z.
+func stabilized(eps string) []Param {
+	return []Param{
+		{Name: "eps", Default: eps, Doc: "how far z is kept from zero"},
+		{Name: "stabilizer", Default: "sign", Choices: []string{"sign", "plus", "none"}, Doc: "z + eps·sign z, z + eps as LXT writes it, or z"},
+	}
+}
+
+// Epsilon shares relevance in proportion to contribution. AttnLRP, eq. 8.
+var Epsilon = &Rule{
+	Name:      "epsilon",
+	Doc:       "share in proportion to contribution\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (z + ε)). Gradient form: the derivative. AttnLRP eq. 8; Bach et al. 2015.",
+	Params:    stabilized("1e-6"),
+	Conserves: true,
+	Relevance: func(c *Context) []*ir.Value {
+		return c.TimesInput(c.VJP(c.Node, c.Ratio(c.R[0], c.Node.Out[0])))
+	},
+	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+}
+
+// Bilinear is the epsilon rule for a product of k operands that all depend on
+// what is explained, each getting 1/k. AttnLRP, proposition 3.3.
+var Bilinear = &Rule{
+	Name:      "bilinear",
+	Doc:       "share in proportion, in equal parts between the operands of a product\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (k z + ε)) for k operands that depend on what is explained. Gradient form: the derivative over k. AttnLRP prop. 3.3.",
+	Params:    stabilized("1e-8"),
+	Conserves: true,
+	Relevance: func(c *Context) []*ir.Value {
+		z := c.Scale(c.Node.Out[0], float64(c.Wanted()))
+		return c.TimesInput(c.VJP(c.Node, c.Ratio(c.R[0], z)))
+	},
+	Gradient: fairShare,
+}
+
+// UniformEpsilon is the epsilon rule followed by an equal split: Bilinear with
+// the stabilizer inside the split. LXT uses it for attention times values.
+var UniformEpsilon = &Rule{
+	Name:      "uniform-epsilon",
+	Doc:       "epsilon, then in equal parts to the operands\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (z + ε)) / k. Differs from bilinear by where ε stands. Gradient form: the derivative over k. AttnLRP eq. 8 and prop. 3.2.",
+	Params:    stabilized("1e-6"),
+	Conserves: true,
+	Relevance: func(c *Context) []*ir.Value {
+		s := c.Scale(c.Ratio(c.R[0], c.Node.Out[0]), 1/float64(c.Wanted()))
+		return c.TimesInput(c.VJP(c.Node, s))
+	},
+	Gradient: fairShare,
+}
+
+// Uniform splits relevance equally over the inputs that depend on what is
+// explained. AttnLRP, proposition 3.2.
+var Uniform = &Rule{
+	Name:      "uniform",
+	Doc:       "split equally over the inputs that depend on what is explained\n\nR_i = R / k. Gradient form: the derivative over k. AttnLRP prop. 3.2.",
+	Conserves: true,
+	Relevance: func(c *Context) []*ir.Value {
+		r := c.Scale(c.R[0], 1/float64(c.Wanted()))
+		return c.Each(func(i int) *ir.Value { return c.SumTo(r, c.Node.In[i]) })
+	},
+	Gradient: fairShare,
+}
+
+func fairShare(c *Context) []*ir.Value {
+	return c.ScaleAll(c.VJP(c.Node, c.R...), 1/float64(c.Wanted()))
+}

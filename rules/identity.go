@@ -1,0 +1,67 @@
+package rules
+
+import "github.com/lxtc/lxtc/ir"
+
+// Identity hands all relevance to the one input that depends on what is
+// explained. AttnLRP, eq. 9.
+var Identity = &Rule{
+	Name:      "identity",
+	Doc:       "hand everything to the input\n\nR_x = R. Gradient form: G f(x)/x, in closed form where the operator has one. AttnLRP eq. 9.",
+	Conserves: true,
+	Relevance: func(c *Context) []*ir.Value {
+		i := c.OnlyWanted()
+		return c.Only(i, c.SumTo(c.R[0], c.Node.In[i]))
+	},
+	Gradient: func(c *Context) []*ir.Value {
+		i := c.OnlyWanted()
+		x, y, g := c.Node.In[i], c.Node.Out[0], c.R[0]
+		op := c.Ops().Lookup(c.Node.Op)
+		switch {
+		case op != nil && op.Secant != nil && i == 0:
+			return c.Only(i, c.Mul(g, op.Secant(c.Builder, c.Node)))
+		case op != nil && op.Moves:
+			return c.VJP(c.Node, c.R...)
+		}
+		// G y is the relevance of y; the input gets it, divided by x. A broadcast
+		// input gets the sum.
+		r := c.SumTo(c.Mul(g, y), x)
+		return c.Only(i, c.Div(r, c.awayFromZero(x, c.Scalar(borderEps, x))))
+	},
+}
+
+// Move carries relevance back along data that only moves: reshaped,
+// transposed, cut, joined, repeated, or selected.
+var Move = &Rule{
+	Name:      "move",
+	Doc:       "carry relevance back where data only moves\n\nR_i = (∂z/∂x_i)ᵀ R, where every derivative is 0 or 1. Both forms.",
+	Conserves: true,
+	Relevance: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+	Gradient:  func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+}
+
+// Gradient treats relevance itself as a gradient, as zennit does with operators
+// that no rule is hooked to: a residual addition copies it to both branches.
+var Gradient = &Rule{
+	Name:      "gradient",
+	Doc:       "propagate relevance as if it were a gradient\n\nR_i = (∂z/∂x_i)ᵀ R: what zennit does where no rule is hooked. Does not conserve: an addition copies R to every operand.",
+	Relevance: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+}
+
+// Pass hands relevance on unchanged to every input that depends on what is
+// explained.
+var Pass = &Rule{
+	Name: "pass",
+	Doc:  "hand relevance on unchanged\n\nR_i = R for every input. zennit's Pass; equal to identity where there is one input.",
+	Relevance: func(c *Context) []*ir.Value {
+		return c.Each(func(i int) *ir.Value { return c.SumTo(c.R[0], c.Node.In[i]) })
+	},
+}
+
+// Stop lets nothing through: what lies behind it counts as constant.
+var Stop = &Rule{
+	Name:      "stop",
+	Doc:       "let nothing through\n\nR_i = 0. What lies behind counts as constant, so that a product gives its relevance to the other operand: how CP-LRP treats softmax.",
+	Stops:     true,
+	Relevance: func(c *Context) []*ir.Value { return make([]*ir.Value, len(c.Want)) },
+	Gradient:  func(c *Context) []*ir.Value { return make([]*ir.Value, len(c.Want)) },
+}

@@ -1,0 +1,169 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/lxtc/lxtc/internal/diag"
+)
+
+// Parse reads a rule map. A file is lines of
+//
+//	Op, Op… ["name glob"] [if cond, cond…] => rule[(args)]
+//	use MAP
+//
+// and comments from # to the end of the line. The first line that matches a
+// node gives it its rule; "*" is any operator. "use attnlrp" stands for all
+// lines of a map that lxtc carries, usually last, so that the lines above it
+// override. Every bad line is reported.
+func Parse(file, text string, set Set) (*Map, error) {
+	return parse(file, text, set, nil)
+}
+
+func parse(file, text string, set Set, using []string) (*Map, error) {
+	m := &Map{Name: strings.TrimSuffix(file, ".rules"), Doc: topComment(text)}
+	var errs []error
+	no := 0
+	for raw := range strings.SplitSeq(text, "\n") {
+		no++
+		line := strings.TrimSpace(stripComment(raw))
+		if line == "" {
+			continue
+		}
+		fail := func(at string, err error) {
+			errs = append(errs, lineError(file, no, raw, at, err))
+		}
+		if name, ok := strings.CutPrefix(line, "use "); ok {
+			used, err := use(strings.TrimSpace(name), set, using)
+			if err != nil {
+				fail(strings.TrimSpace(name), err)
+				continue
+			}
+			m.Lines = append(m.Lines, used.Lines...)
+			continue
+		}
+		l, at, err := parseLine(line, set)
+		if err != nil {
+			fail(at, err)
+			continue
+		}
+		l.Pos, l.Text = fmt.Sprintf("%s:%d", file, no), line
+		m.Lines = append(m.Lines, l)
+	}
+	return m, errors.Join(errs...)
+}
+
+func use(name string, set Set, using []string) (*Map, error) {
+	for _, u := range using {
+		if u == name {
+			return nil, fmt.Errorf("map %s uses itself", name)
+		}
+	}
+	text, err := Source(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w%s (there are %s)", err, diag.DidYouMean(name, Builtin()), strings.Join(Builtin(), ", "))
+	}
+	return parse(name+".rules", text, set, append(using, name))
+}
+
+// parseLine reads "Ops [name] [if conds] => rule". On an error it also
+// returns the part of the line that is to blame.
+func parseLine(line string, set Set) (l Line, at string, err error) {
+	left, right, ok := strings.Cut(line, "=>")
+	if !ok {
+		return l, line, errors.New("a line reads `Op, Op… [\"name\"] [if condition…] => rule`, and here is no =>")
+	}
+	if strings.Contains(right, "$") {
+		return l, strings.TrimSpace(right), errors.New("free parameters ($name) are not supported yet; write a number")
+	}
+	if l.Call, err = set.Parse(right); err != nil {
+		return l, strings.TrimSpace(right), err
+	}
+	left, conds, hasIf := cutWord(left, "if")
+	if hasIf {
+		for c := range strings.SplitSeq(conds, ",") {
+			c = strings.TrimSpace(c)
+			cond, err := parseCond(c)
+			if err != nil {
+				return l, c, err
+			}
+			l.If = append(l.If, cond)
+		}
+	}
+	ops, name, quoted := strings.Cut(left, `"`)
+	if quoted {
+		name, tail, closed := strings.Cut(name, `"`)
+		if !closed || strings.TrimSpace(tail) != "" {
+			return l, strings.TrimSpace(left), errors.New("the name glob stands in quotes, after the operators and before `if`")
+		}
+		l.Name = name
+	}
+	for op := range strings.SplitSeq(ops, ",") {
+		op = strings.TrimSpace(op)
+		if op == "" || strings.ContainsFunc(op, unicode.IsSpace) {
+			return l, strings.TrimSpace(ops), errors.New("operators are names separated by commas")
+		}
+		l.Ops = append(l.Ops, op)
+	}
+	return l, "", nil
+}
+
+// cutWord cuts s around the first separate occurrence of word outside quotes.
+func cutWord(s, word string) (before, after string, found bool) {
+	inQuotes := false
+	for i := range s {
+		if s[i] == '"' {
+			inQuotes = !inQuotes
+		}
+		if inQuotes || i == 0 || !strings.HasPrefix(s[i:], word) {
+			continue
+		}
+		end := i + len(word)
+		if unicode.IsSpace(rune(s[i-1])) && end < len(s) && unicode.IsSpace(rune(s[end])) {
+			return s[:i], s[end:], true
+		}
+	}
+	return s, "", false
+}
+
+func stripComment(line string) string {
+	inQuotes := false
+	for i, r := range line {
+		switch {
+		case r == '"':
+			inQuotes = !inQuotes
+		case r == '#' && !inQuotes:
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// topComment returns the comment at the top of a file, without its marks.
+func topComment(text string) string {
+	var doc []string
+	for line := range strings.SplitSeq(text, "\n") {
+		rest, ok := strings.CutPrefix(line, "#")
+		if !ok {
+			break
+		}
+		doc = append(doc, strings.TrimSpace(rest))
+	}
+	return strings.Join(doc, "\n")
+}
+
+// lineError points at a part of a line with a caret.
+func lineError(file string, no int, raw, at string, err error) error {
+	col := max(strings.Index(raw, at), 0)
+	e := diag.Errorf("LX5002", "%w", err).In(fmt.Sprintf("%s:%d:%d", file, no, col+1))
+	shown := strings.ReplaceAll(raw, "\t", " ")
+	e.Detail("%s", shown)
+	e.Detail("%s^", strings.Repeat(" ", len([]rune(raw[:col]))))
+	var inner *diag.Error
+	if errors.As(err, &inner) {
+		e.Code, e.Msg, e.Hint = inner.Code, inner.Msg, inner.Hint
+	}
+	return e
+}

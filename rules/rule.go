@@ -1,0 +1,155 @@
+// Package rules says how relevance flows back through a node.
+//
+// A rule is written once, against what every operator provides: Apply (the
+// same operator at other inputs) and VJP (its derivative). It comes in two
+// forms of one formula:
+//
+//   - explicit: relevance in, relevance out, as the papers write it;
+//   - gradient: with R = x∘G everywhere, the same rule as a modified gradient
+//     G. Stabilizers disappear, because nothing is divided by z.
+//
+// A rule map (Map) chooses a rule for each node; see Parse for the language.
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lxtc/lxtc/ir"
+)
+
+// A Rule returns what reaches a node's inputs, given what arrives at its
+// outputs: one value an input, nil where nothing flows.
+type Rule struct {
+	Name   string // as a rule map writes it: "epsilon"
+	Doc    string // a title, a blank line, the formula and its source
+	Params []Param
+
+	// Relevance is the explicit form.
+	Relevance func(c *Context) []*ir.Value
+
+	// Gradient is the gradient form. If it is nil, the rule is converted at
+	// its border: R = z∘G goes in, and G = R/x comes out.
+	Gradient func(c *Context) []*ir.Value
+
+	// Stops says that nothing passes, so that what lies behind does not count
+	// as depending on what is explained.
+	Stops bool
+
+	// Conserves says that the explicit form hands on as much relevance as it
+	// receives, up to its stabilizer and to what constants such as a bias
+	// absorb.
+	Conserves bool
+}
+
+// Title returns the first line of the rule's documentation.
+func (r *Rule) Title() string {
+	t, _, _ := strings.Cut(r.Doc, "\n")
+	return t
+}
+
+// A Param is a parameter of a rule: a number, or one of a few words.
+type Param struct {
+	Name    string
+	Doc     string
+	Default string
+	Choices []string // nil for a number
+}
+
+// A Call is a rule with its arguments, one for each parameter.
+type Call struct {
+	Rule *Rule
+	Args []string
+}
+
+// Of returns r with the given arguments, written as in a rule map: "1e-6" by
+// position or "eps=1e-6" by name.
+func (r *Rule) Of(args ...string) (Call, error) {
+	c := Call{Rule: r, Args: make([]string, len(r.Params))}
+	for i, p := range r.Params {
+		c.Args[i] = p.Default
+	}
+	for pos, a := range args {
+		i := pos
+		if name, value, named := strings.Cut(a, "="); named {
+			name, a = strings.TrimSpace(name), strings.TrimSpace(value)
+			i = slices.IndexFunc(r.Params, func(p Param) bool { return p.Name == name })
+			if i < 0 {
+				return c, fmt.Errorf("rule %s has no parameter %q (it has %s)", r.Name, name, paramNames(r.Params))
+			}
+		} else if j := slices.IndexFunc(r.Params, func(p Param) bool { return slices.Contains(p.Choices, a) }); j >= 0 {
+			i = j // a word says which parameter it is for
+		}
+		if i >= len(r.Params) {
+			return c, fmt.Errorf("rule %s takes %d parameters, got %d", r.Name, len(r.Params), len(args))
+		}
+		if err := r.Params[i].check(a); err != nil {
+			return c, fmt.Errorf("rule %s: %w", r.Name, err)
+		}
+		c.Args[i] = a
+	}
+	return c, nil
+}
+
+// MustOf is Of for arguments written in Go code; it panics on bad ones.
+func (r *Rule) MustOf(args ...string) Call {
+	c, err := r.Of(args...)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+func (p Param) check(a string) error {
+	if p.Choices != nil {
+		if !slices.Contains(p.Choices, a) {
+			return fmt.Errorf("%s is %q, want %s", p.Name, a, strings.Join(p.Choices, " or "))
+		}
+		return nil
+	}
+	if _, err := strconv.ParseFloat(a, 64); err != nil {
+		return fmt.Errorf("%s is %q, want a number", p.Name, a)
+	}
+	return nil
+}
+
+// String returns the call as a rule map writes it, with every argument:
+// "epsilon(1e-06, sign)".
+func (c Call) String() string {
+	if len(c.Args) == 0 {
+		return c.Rule.Name
+	}
+	return c.Rule.Name + "(" + strings.Join(c.Args, ", ") + ")"
+}
+
+// Float returns the numeric argument for the named parameter.
+func (c Call) Float(name string) float64 {
+	f, err := strconv.ParseFloat(c.Word(name), 64)
+	if err != nil {
+		panic(fmt.Sprintf("rule %s: parameter %s is not a number", c.Rule.Name, name)) // Of has checked it
+	}
+	return f
+}
+
+// Word returns the argument for the named parameter as it was written.
+func (c Call) Word(name string) string {
+	for i, p := range c.Rule.Params {
+		if p.Name == name {
+			return c.Args[i]
+		}
+	}
+	panic(fmt.Sprintf("rule %s has no parameter %s", c.Rule.Name, name))
+}
+
+func paramNames(ps []Param) string {
+	if len(ps) == 0 {
+		return "none"
+	}
+	names := make([]string, len(ps))
+	for i, p := range ps {
+		names[i] = p.Name
+	}
+	return strings.Join(names, ", ")
+}

