@@ -8,7 +8,7 @@ import (
 )
 
 // drawTeX writes a document for xelatex or lualatex: every token a coloured
-// box, with a place to break the line between any two.
+// box.
 func drawTeX(w io.Writer, d Doc, o Options) error {
 	if len(d.Texts) == 0 {
 		return fmt.Errorf("heatmap: LaTeX output is for texts; write pictures as pdf, png, svg or html")
@@ -44,31 +44,42 @@ const texPreamble = `% Compile with xelatex or lualatex.
 \setlength{\fboxsep}{0.5pt}
 \raggedright
 \linespread{1.25}
-% \token{r,g,b}{r,g,b}{text}: a token on coloured ground, then a place to break.
-\newcommand{\token}[3]{\colorbox[RGB]{#1}{\strut\textcolor[RGB]{#2}{#3}}\allowbreak}
-\newcommand{\linemark}{\textcolor[gray]{0.6}{\P}}
+% \token{r,g,b}{r,g,b}{text}: a token on coloured ground.
+\newcommand{\token}[3]{\colorbox[RGB]{#1}{\strut\textcolor[RGB]{#2}{#3}}}
+% \joint: between tokens of one word; TeX breaks there if no space will do.
+\newcommand{\joint}{\penalty300\relax}
 \begin{document}
 `
 
 func texText(b *strings.Builder, t Text, scale float64, o Options) {
-	for _, p := range pieces(t) {
-		if p.gap != "" {
-			b.WriteString(strings.Repeat("~", len(p.gap)-1) + " ")
+	for word := range words(pieces(t)) {
+		if gap := word[0].gap; gap != "" {
+			// A control space, because TeX skips plain ones that begin a line.
+			b.WriteString(strings.Repeat("~", len(gap)-1) + `\ `)
 		}
-		text := strings.ReplaceAll(texEscape(p.text), " ", "~")
-		if p.newline && p.text == "" {
-			text = "\\P{}"
-		}
-		if p.special {
-			text = "\\textit{" + text + "}"
-		}
-		ground := p.ground(scale, o)
-		fmt.Fprintf(b, "\\token{%s}{%s}{%s}%%\n", texColor(ground), texColor(ink(ground)), text)
-		if p.newline {
-			b.WriteString("\\par\n")
+		for i, p := range word {
+			if i > 0 {
+				b.WriteString(`\joint`)
+			}
+			texToken(b, p, scale, o)
 		}
 	}
 	b.WriteString("\\par\n")
+}
+
+func texToken(b *strings.Builder, p piece, scale float64, o Options) {
+	text := strings.ReplaceAll(texEscape(p.text), " ", "~")
+	if p.newline {
+		text += "\\P{}"
+	}
+	if p.special {
+		text = "\\textit{" + text + "}"
+	}
+	ground := p.ground(scale, o)
+	fmt.Fprintf(b, "\\token{%s}{%s}{%s}%%\n", texColor(ground), texColor(ink(ground)), text)
+	if p.newline {
+		b.WriteString("\\par\n")
+	}
 }
 
 // texLegend draws the scale as a row of narrow boxes.

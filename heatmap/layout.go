@@ -153,7 +153,7 @@ func (c *composer) header(target string, sum, scale float64) {
 
 // gradient draws the colour scale.
 func (c *composer) gradient(x, y, w, h float64) {
-	const steps = 65
+	const steps = 131
 	for i := range steps {
 		v := 2*float64(i)/(steps-1) - 1
 		// Strips overlap their right neighbour, so that no seam shows.

@@ -38,7 +38,7 @@ func TestApply(t *testing.T) {
 	clipFloor := clip
 	clipFloor.Crop = CropFloor
 	pad := ImageNet()
-	pad.ShortSide, pad.CropWidth, pad.CropHeight = 0, 35, 35
+	pad.ShortSide, pad.CropWidth, pad.CropHeight = 0, 20, 20
 	padFloor := pad
 	padFloor.Crop = CropFloor
 	squeeze := HFViT()

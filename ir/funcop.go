@@ -6,7 +6,8 @@ import (
 )
 
 // FuncOp returns the operator that calls f: its types are those of f's body,
-// inferred for each call. Ops must have the operators of the body.
+// inferred for each call. Ops must have the operators of the body, which may be
+// rewritten later but has to go on computing the same.
 func FuncOp(f *Func, ops *OpSet) *Op {
 	op := &Op{Name: f.Op, Since: 1, Doc: f.Doc}
 	for _, v := range f.Body.Inputs { // what reads an omitted input says whether it may be

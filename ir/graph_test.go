@@ -233,3 +233,16 @@ func TestNamesAreFoundFast(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestDiffLooksIntoBranches(t *testing.T) {
+	a := mustParse(t, soundText)
+	b := a.Clone()
+	if d := Diff(a.Graph, b.Graph); d != "" {
+		t.Errorf("a clone differs: %s", d)
+	}
+	b.Graph.Find("k").Def.Attrs.Graph("else_branch").Find("i").Def.Op.Name = "Neg"
+	want := "node 2, If->k and If->k: attribute else_branch: node 0, Exp->i and Neg->i: other operators"
+	if d := Diff(a.Graph, b.Graph); d != want {
+		t.Errorf("got  %s\nwant %s", d, want)
+	}
+}

@@ -55,10 +55,6 @@ func Instantiate(m *Model, f *Func, call *Node) (*Graph, error) {
 func (f *Func) argument(call *Node) func(Ref) any {
 	return func(r Ref) any {
 		if v := call.Attrs.Get(r.Name); v != nil {
-			if outer, ok := v.(Ref); ok && outer.Kind == nil {
-				outer.Kind = r.Kind
-				return outer
-			}
 			return v
 		}
 		return f.Defaults.Get(r.Name)

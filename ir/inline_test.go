@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -250,19 +251,54 @@ func TestInstantiate(t *testing.T) {
 	}
 }
 
+// One operation is a model with 1000 calls one after the other: built, cloned
+// and inlined.
 func BenchmarkInline(b *testing.B) {
 	m := mustParse(b, `g (float[2,3] x, float[3] z) => (y) { y = lxt.F <eps = 0.5> (x, z) }
 <domain: "lxt"> F <eps> (a, b) => (c) {
   e = Constant <value_float: float = @eps> () s = Add (b, e) d = Div (a, s) n = Neg (d) c = Mul (n, a)
 }`)
-	op, x, z := OpName{"lxt", "F"}, m.Graph.Inputs[0], m.Graph.Inputs[1]
-	for b.Loop() {
-		c := m.Clone()
-		x, z = c.Graph.Inputs[0], c.Graph.Inputs[1]
-		bl := c.At(c.Graph, nil)
-		for range 1000 {
-			bl.Node(op, Attrs{{"eps", float32(0.5)}}, x, z)
-		}
-		inlineAll(b, c)
+	bl := m.At(m.Graph, nil)
+	v := m.Graph.Outputs[0]
+	for range 1000 {
+		v = bl.Node(OpName{"lxt", "F"}, Attrs{{"eps", float32(0.5)}}, v, m.Graph.Inputs[1]).Out[0]
 	}
+	if bl.Err() != nil {
+		b.Fatal(bl.Err())
+	}
+	for b.Loop() {
+		inlineAll(b, m.Clone())
+	}
+}
+
+func BenchmarkWholeModel(b *testing.B) {
+	m := randomModel(rand.New(rand.NewPCG(1, 1)), 4000)
+	text := printed(b, m, PrintOptions{Weights: true})
+	b.Run("parse", func(b *testing.B) {
+		for b.Loop() {
+			mustParse(b, text)
+		}
+	})
+	b.Run("print", func(b *testing.B) {
+		for b.Loop() {
+			m.Text()
+		}
+	})
+	b.Run("verify", func(b *testing.B) {
+		for b.Loop() {
+			if err := Verify(m); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("hash", func(b *testing.B) {
+		for b.Loop() {
+			Hash(m)
+		}
+	})
+	b.Run("clone", func(b *testing.B) {
+		for b.Loop() {
+			m.Clone()
+		}
+	})
 }

@@ -92,7 +92,7 @@ func TestONNXAcceptsOurText(t *testing.T) {
 	var models []*Model
 	add := func(name string, m *Model) {
 		names, models = append(names, name), append(models, m)
-		texts = append(texts, print(t, m, PrintOptions{Weights: true, Comments: true}))
+		texts = append(texts, printed(t, m, PrintOptions{Weights: true, Comments: true}))
 	}
 	files, err := filepath.Glob("testdata/text/*.txtar")
 	if err != nil || len(files) == 0 {

@@ -121,7 +121,11 @@ func (p *parser) element(raw []byte, elem DType) []byte {
 		return le.AppendUint64(raw, math.Float64bits(p.float(64)))
 	}
 	bits := max(elem.Bits(), 8)
-	t := p.want(tokInt, "an integer"+map[bool]string{true: ": the bits of a " + elem.String()}[isBits(elem)])
+	what := "an integer"
+	if isBits(elem) {
+		what += ": the bits of a " + elem.String()
+	}
+	t := p.want(tokInt, what)
 	var n uint64
 	var err error
 	switch elem {

@@ -2,7 +2,6 @@ package ir
 
 import (
 	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,69 +51,6 @@ func FuncText(f *Func) string {
 	return p.String()
 }
 
-func modelText(m *Model, opt PrintOptions) string {
-	p := &printer{opt: opt, m: m}
-	opsets := maps.Clone(m.Opsets)
-	if opsets == nil {
-		opsets = map[string]int64{}
-	}
-	if _, ok := opsets[""]; !ok {
-		opsets[""] = defaultOpset
-	}
-	used := map[string]bool{}
-	if m.Graph != nil {
-		domains(m.Graph, used)
-	}
-	for _, f := range m.Funcs {
-		used[f.Op.Domain] = true
-		domains(f.Body, used)
-	}
-	for d := range used {
-		if _, ok := opsets[d]; !ok {
-			opsets[d] = 1
-		}
-	}
-	p.header(m, opsets)
-	g := m.Graph
-	if g == nil {
-		g = NewGraph("")
-	}
-	p.names = InnerNames(g)
-	p.graph(g)
-	p.s("\n")
-	p.m = nil // functions have no types
-	for _, f := range m.Funcs {
-		p.names = InnerNames(f.Body)
-		p.funcHeader(f, opsets)
-		p.s(quoteName(f.Op.Name), " ")
-		p.params(f)
-		p.function(f.Body)
-	}
-	return p.String()
-}
-
-// domains collects the domains of the operators in g.
-func domains(g *Graph, used map[string]bool) {
-	for n := range g.Nodes() {
-		used[n.Op.Domain] = true
-		for sub := range n.Subgraphs() {
-			domains(sub, used)
-		}
-	}
-}
-
-// irVersion returns the version of the ONNX file format that came with a
-// version of ai.onnx; 10 is the first with the types and functions we use.
-func irVersion(opset int64) int64 {
-	switch {
-	case opset <= 22:
-		return 10
-	case opset <= 24:
-		return opset - 12
-	}
-	return 13
-}
-
 type printer struct {
 	strings.Builder
 	opt       PrintOptions
@@ -134,70 +70,6 @@ func (p *printer) line() {
 	p.s("\n", strings.Repeat("  ", p.indent))
 }
 
-func (p *printer) header(m *Model, opsets map[string]int64) {
-	p.s("<ir_version: ", strconv.FormatInt(irVersion(opsets[""]), 10), ", ")
-	p.opsets(opsets)
-	if m.Producer != "" {
-		p.s(", producer_name: ", quoteString(m.Producer))
-	}
-	for i, kv := range m.Metadata {
-		p.s(map[bool]string{true: ",\n metadata_props: [", false: ", "}[i == 0])
-		p.s(quoteString(kv[0]), ": ", quoteString(kv[1]))
-	}
-	if len(m.Metadata) > 0 {
-		p.s("]")
-	}
-	p.s(">\n")
-}
-
-func (p *printer) opsets(opsets map[string]int64) {
-	p.s("opset_import: [")
-	for i, d := range slices.Sorted(maps.Keys(opsets)) {
-		p.sep(i)
-		p.s(quoteString(d), " : ", strconv.FormatInt(opsets[d], 10))
-	}
-	p.s("]")
-}
-
-func (p *printer) funcHeader(f *Func, opsets map[string]int64) {
-	used := map[string]bool{"": true, f.Op.Domain: true}
-	domains(f.Body, used)
-	own := maps.Clone(opsets)
-	maps.DeleteFunc(own, func(d string, _ int64) bool { return !used[d] })
-	p.s("\n<domain: ", quoteString(f.Op.Domain), ", ")
-	p.opsets(own)
-	if f.Doc != "" {
-		p.s(", doc_string: ", quoteString(f.Doc))
-	}
-	p.s(">\n")
-}
-
-// params prints the attributes of a function.
-func (p *printer) params(f *Func) {
-	for i, name := range f.Attrs {
-		p.s(map[bool]string{true: "<", false: ", "}[i == 0])
-		if def := f.Defaults.Get(name); def != nil {
-			p.attr(Attr{name, def})
-		} else {
-			p.s(quoteName(name))
-		}
-	}
-	if len(f.Attrs) > 0 {
-		p.s("> ")
-	}
-}
-
-// function prints a body; values have no types in it.
-func (p *printer) function(g *Graph) {
-	p.s("(")
-	p.list(g.Inputs)
-	p.s(") => (")
-	p.list(g.Outputs)
-	p.s(") {")
-	p.body(g)
-	p.s("\n")
-}
-
 func (p *printer) graph(g *Graph) {
 	name := g.Name
 	if p.anonymous {
@@ -214,30 +86,46 @@ func (p *printer) graph(g *Graph) {
 	p.s(") => (")
 	p.typed(g.Outputs)
 	p.s(")")
-	p.indent++
-	sep := "<"
-	for _, v := range g.Consts {
-		p.s(map[bool]string{true: "", false: ","}[sep == "<"])
-		p.line()
-		p.s(sep, p.valueType(v).String(), " ", p.name(v), " = ")
-		p.elements(v.Data)
-		sep = " "
-	}
-	for _, v := range p.precise(g) {
-		p.s(map[bool]string{true: "", false: ","}[sep == "<"])
-		p.line()
-		p.s(sep, v.Type.String(), " ", p.name(v))
-		sep = " "
-	}
-	p.indent--
-	if sep == " " {
-		p.s(">")
+	if p.details(g) {
 		p.line()
 		p.s("{")
 	} else {
 		p.s(" {")
 	}
 	p.body(g)
+}
+
+// details prints constants and types of values, a line each, and reports
+// whether there are any.
+func (p *printer) details(g *Graph) bool {
+	typed := p.precise(g)
+	p.indent++
+	next := func(i int) {
+		if i > 0 {
+			p.s(",")
+		}
+		p.line()
+		p.between(i, "<", " ")
+	}
+	for i, v := range g.Consts {
+		next(i)
+		if v == nil {
+			p.s("!nil")
+			continue
+		}
+		p.s(p.valueType(v).String(), " ", p.name(v), " = ")
+		p.elements(v.Data)
+	}
+	for i, v := range typed {
+		next(len(g.Consts) + i)
+		p.s(v.Type.String(), " ", p.name(v))
+	}
+	p.indent--
+	some := len(g.Consts)+len(typed) > 0
+	if some {
+		p.s(">")
+	}
+	return some
 }
 
 func (p *printer) body(g *Graph) {
@@ -258,7 +146,7 @@ func (p *printer) node(n *Node) {
 	p.list(n.Out)
 	p.s(" = ", opText(n.Op))
 	for i, a := range n.Attrs {
-		p.s(map[bool]string{true: " <", false: ", "}[i == 0])
+		p.between(i, " <", ", ")
 		p.attr(a)
 	}
 	if len(n.Attrs) > 0 {
@@ -284,9 +172,15 @@ func (p *printer) comment(n *Node) {
 	}
 }
 
-func (p *printer) sep(i int) {
-	if i > 0 {
-		p.s(", ")
+// sep prints a comma before all but the first of a list.
+func (p *printer) sep(i int) { p.between(i, "", ", ") }
+
+// between prints what comes before element i of a list.
+func (p *printer) between(i int, first, other string) {
+	if i == 0 {
+		p.s(first)
+	} else {
+		p.s(other)
 	}
 }
 
@@ -381,41 +275,4 @@ func (m *Model) inferred(n *Node) []Type {
 		return nil
 	}
 	return types
-}
-
-// opText returns the name of an operator, its parts in quotes where ONNX text
-// has no way to write them.
-func opText(o OpName) string {
-	s := quoteWord(o.Name)
-	if o.Domain == "" {
-		return s
-	}
-	parts := strings.Split(o.Domain, ".")
-	for i, part := range parts {
-		parts[i] = quoteWord(part)
-	}
-	return strings.Join(parts, ".") + "." + s
-}
-
-// quoteWord is quoteName for a place where no type and no number can stand.
-func quoteWord(s string) string {
-	if isIdent(s) {
-		return s
-	}
-	return quoteString(s)
-}
-
-// identifier returns the identifier most like s that is no other word.
-func identifier(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if !isLetter(c) && !isDigit(c) {
-			b[i] = '_'
-		}
-	}
-	s = string(b)
-	if s == "" || isDigit(s[0]) || isTypeWord(s) || isSpecialFloat(s) {
-		s = "_" + s
-	}
-	return s
 }

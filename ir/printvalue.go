@@ -72,6 +72,10 @@ func (p *printer) tensor(t *Tensor) {
 // elements prints the elements of a tensor: numbers, or the bits of types that
 // ONNX text has no numbers for.
 func (p *printer) elements(t *Tensor) {
+	if t == nil {
+		p.s("!nil")
+		return
+	}
 	if t.Len() > maxElided && !p.opt.Weights {
 		p.s("{...}")
 		return

@@ -26,7 +26,7 @@ func mustParse(t testing.TB, text string) *Model {
 	return m
 }
 
-func print(t testing.TB, m *Model, opt PrintOptions) string {
+func printed(t testing.TB, m *Model, opt PrintOptions) string {
 	t.Helper()
 	var sb strings.Builder
 	if err := Print(&sb, m, opt); err != nil {
@@ -41,7 +41,7 @@ func roundTrip(t testing.TB, m *Model) {
 	if err := Verify(m); err != nil {
 		t.Errorf("the model is broken:\n%v", err)
 	}
-	text := print(t, m, PrintOptions{Weights: true, Comments: true})
+	text := printed(t, m, PrintOptions{Weights: true, Comments: true})
 	again, err := Parse(text, testOps)
 	if err != nil {
 		t.Fatalf("the printed text cannot be parsed: %v\n%s", err, text)
@@ -52,7 +52,7 @@ func roundTrip(t testing.TB, m *Model) {
 	if d := Diff(m.Graph, again.Graph); d != "" {
 		t.Errorf("the parsed text differs from what was printed: %s\n%s", d, text)
 	}
-	if d := cmp.Diff(print(t, m, PrintOptions{Weights: true}), print(t, again, PrintOptions{Weights: true})); d != "" {
+	if d := cmp.Diff(printed(t, m, PrintOptions{Weights: true}), printed(t, again, PrintOptions{Weights: true})); d != "" {
 		t.Errorf("printing, parsing and printing again changes the text (-first +second):\n%s", d)
 	}
 	for _, f := range m.Funcs {
@@ -154,7 +154,7 @@ func TestCommentsSayWhereNodesComeFrom(t *testing.T) {
 	n := m.Graph.Outputs[0].Def
 	n.Origin, n.Role = "fold/neg <- Neg->b\n# x", "gate"
 	want := "  y = Neg (a)  # gate; fold/neg <- Neg->b # x\n"
-	if got := print(t, m, PrintOptions{Comments: true}); !strings.Contains(got, want) {
+	if got := printed(t, m, PrintOptions{Comments: true}); !strings.Contains(got, want) {
 		t.Errorf("got\n%s\nwant in it %q", got, want)
 	}
 	if got := m.Text(); strings.Contains(got, "#") {

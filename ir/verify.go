@@ -23,7 +23,10 @@ const maxViolations = 50
 // Types are not checked where inference does not know enough, as in a
 // function's body.
 func Verify(m *Model) error {
-	v := &verifier{m: m, checked: map[OpName]bool{}, nodes: map[*Node]bool{}}
+	v := &verifier{m: m, funcs: map[OpName]*Func{}, checked: map[OpName]bool{}, nodes: map[*Node]bool{}}
+	for _, f := range m.Funcs {
+		v.funcs[f.Op] = f
+	}
 	for _, f := range m.Funcs {
 		v.function(f)
 	}
@@ -42,8 +45,9 @@ func Verify(m *Model) error {
 
 type verifier struct {
 	m       *Model
-	f       *Func           // the function being checked, nil for the main graph
-	where   string          // "function lxt.F: " or ""
+	f       *Func  // the function being checked, nil for the main graph
+	where   string // "function lxt.F: " or ""
+	funcs   map[OpName]*Func
 	checked map[OpName]bool // functions seen so far
 	nodes   map[*Node]bool  // of f or the main graph, with the graphs within
 	values  []*Value        // likewise
@@ -279,7 +283,7 @@ func (v *verifier) attrs(n *Node, fr *frame) {
 			v.bad("%v: attribute %s %s", n, a.Name, s)
 		}
 	}
-	f := v.m.Func(n.Op)
+	f := v.funcs[n.Op]
 	if f == nil {
 		return
 	}
@@ -333,7 +337,7 @@ func (v *verifier) attr(value any, fr *frame) string {
 
 // operator checks a node against what its operator allows and infers.
 func (v *verifier) operator(n *Node) {
-	if v.m.Func(n.Op) != nil && !v.checked[n.Op] {
+	if v.funcs[n.Op] != nil && !v.checked[n.Op] {
 		v.bad("%v: it calls a function that comes later", n)
 		return
 	}

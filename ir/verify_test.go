@@ -194,6 +194,9 @@ func TestVerify(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := mustParse(t, soundText)
 			c.spoil(m)
+			if m.Text() == "" { // dumps are for broken models above all
+				t.Error("the broken model has no text")
+			}
 			got := ""
 			if err := Verify(m); err != nil {
 				got = err.Error()

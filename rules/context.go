@@ -129,14 +129,16 @@ func (c *Context) Ratio(r, z *ir.Value) *ir.Value { return c.Div(r, c.Stabilize(
 // Stabilize moves z away from zero as the rule's parameters say: by eps with
 // z's own sign, counting zero as positive ("sign"); by eps whatever the sign
 // is, which has a pole at -eps ("plus", as LXT does); or not at all ("none").
-func (c *Context) Stabilize(z *ir.Value) *ir.Value {
+func (c *Context) Stabilize(z *ir.Value) *ir.Value { return c.stabilizeBy("eps", z) }
+
+func (c *Context) stabilizeBy(param string, z *ir.Value) *ir.Value {
 	switch c.Call.Word("stabilizer") {
 	case "plus":
-		return c.Add(z, c.Param("eps", z))
+		return c.Add(z, c.Param(param, z))
 	case "none":
 		return z
 	}
-	return c.awayFromZero(z, c.Param("eps", z))
+	return c.awayFromZero(z, c.Param(param, z))
 }
 
 func (c *Context) awayFromZero(z, eps *ir.Value) *ir.Value {

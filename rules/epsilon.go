@@ -22,6 +22,27 @@ var Epsilon = &Rule{
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
 
+// EpsilonBias is the epsilon rule in two steps: the bias takes its share of
+// the output, then the inputs share the rest. LXT treats GPT-2's Conv1D so.
+var EpsilonBias = &Rule{
+	Name: "epsilon-bias",
+	Doc: "epsilon in two steps, the bias first\n\n" +
+		"With u = z - b: R_u = u R / (z + ε_b), R_x = x (∂u/∂x)ᵀ (R_u / (u + ε)). Differs from epsilon by ε only. Gradient form: the derivative. LXT's add2 after linear_epsilon.",
+	Params:    append(stabilized("1e-6"), Param{Name: "eps_bias", Default: "1e-8", Doc: "ε of the step that the bias takes part in"}),
+	Conserves: true,
+	Relevance: func(c *Context) []*ir.Value {
+		l := linearOf(c)
+		z := c.Node.Out[0]
+		if l.bias < 0 {
+			return Epsilon.Relevance(c)
+		}
+		u := c.Sub(z, c.Node.In[l.bias])
+		r := c.Mul(u, c.Div(c.R[0], c.stabilizeBy("eps_bias", z)))
+		return c.TimesInput(c.VJP(c.Node, c.Ratio(r, u)))
+	},
+	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+}
+
 // Bilinear is the epsilon rule for a product of k operands that all depend on
 // what is explained, each getting 1/k. AttnLRP, proposition 3.3.
 var Bilinear = &Rule{

@@ -11,7 +11,7 @@ import (
 // documentation.
 func Standard() Set {
 	return Set{
-		Epsilon, Bilinear, UniformEpsilon, Uniform, Identity, Taylor, NormIdentity, LayerNormEpsilon,
+		Epsilon, EpsilonBias, Bilinear, UniformEpsilon, Uniform, Identity, Taylor, NormIdentity, LayerNormEpsilon,
 		Gamma, ZPlus, Move, Pass, Gradient, Stop,
 	}
 }

@@ -34,8 +34,8 @@ type Options struct {
 	Threads int  // zero or less: one per processor that Go may use
 }
 
-// Engine runs kernels of one kind on one pool of workers. It is safe for
-// concurrent use. Results do not depend on the number of threads, to the bit.
+// Engine runs kernels of one kind on one pool of workers. Several goroutines may
+// use it at once; their operations then share the workers. Results do not depend on the number of threads, to the bit.
 type Engine struct {
 	*Pool
 	k     *kernels
@@ -100,8 +100,8 @@ type kernels struct {
 
 	reduce    [numReduce]func(n int, x *float32) float32
 	dot       func(n int, x, y *float32) float32
-	sqDev     func(n int, x *float32, mean float32) float32 // Σ (x-mean)²
-	expSum    func(n int, x *float32, max float32, y *float32) float32
+	sqDev     func(n int, x *float32, mean float32) float32                // Σ (x-mean)²
+	expSum    func(n int, x *float32, top float32, y *float32) float32     // y = e^(x-top); returns Σ y
 	softVJP   func(n int, y, g *float32, s float32, dx *float32)           // dx = y·(g-s)
 	taylor    func(n int, x, p, r *float32, s float32, dx *float32)        // dx = x·(r-p·s)
 	affine    func(n int, x *float32, mean, inv float32, w, b, y *float32) // y = (x-mean)·inv·w+b

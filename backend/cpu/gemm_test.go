@@ -161,25 +161,38 @@ func TestThreadsDoNotChangeABit(t *testing.T) {
 	}
 }
 
-// The assembly kernels sum every element in the same order, so they agree to the bit.
+// The assembly kernels do the same steps in the same order for every element.
 func TestAVX2AndAVX512AgreeToTheBit(t *testing.T) {
-	var first []float32
-	for _, k := range []Kind{AVX512, AVX2} {
-		e, err := New(Options{Kind: k})
-		if err != nil {
-			t.Skip(err)
-		}
-		m, n, kk := 77, 200, 1500
-		c := make([]float32, m*n)
-		e.Gemm(m, n, kk, random(1, m*kk), kk, false, random(2, n*kk), n, false, c, n, false)
-		e.Close()
-		if first == nil {
-			first = c
-		}
-		if i := firstDifference(first, c); i >= 0 {
-			t.Fatalf("element %d is %g with AVX-512 and %g with AVX2", i, first[i], c[i])
+	wide, err := New(Options{Kind: AVX512})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer wide.Close()
+	narrow, err := New(Options{Kind: AVX2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer narrow.Close()
+	same := func(name string, n int, f func(e *Engine, dst []float32)) {
+		a, b := make([]float32, n), make([]float32, n)
+		f(wide, a)
+		f(narrow, b)
+		if i := firstDifference(a, b); i >= 0 {
+			t.Errorf("%s: element %d is %g with AVX-512 and %g with AVX2", name, i, a[i], b[i])
 		}
 	}
+	everyFlag(func(ta, tb, _ bool) {
+		m, n, k := 77, 200, 1500
+		a, b := newOperand(1, m, k, ta, 0), newOperand(2, k, n, tb, 0)
+		same("product", m*n, func(e *Engine, c []float32) { e.Gemm(m, n, k, a.data, a.ld, ta, b.data, b.ld, tb, c, n, false) })
+	})
+	x := arguments()
+	for op := range numUnary {
+		same(fmt.Sprintf("function %d", op), len(x), func(e *Engine, d []float32) { e.Map(op, d, x) })
+	}
+	y := random(1, 450*77)
+	same("softmax", len(y), func(e *Engine, d []float32) { e.Softmax(77, 450, d, y) })
+	same("layer norm", len(y), func(e *Engine, d []float32) { e.LayerNorm(77, 450, d, y, y[:450], y[:450], 1e-5) })
 }
 
 func firstDifference(a, b []float32) int {

@@ -3,7 +3,6 @@
 package cpu
 
 import (
-	"fmt"
 	"os"
 	"syscall"
 	"testing"
@@ -128,7 +127,7 @@ func TestUnalignedMappedWeights(t *testing.T) {
 				e.Gemm(m, n, k, a, k, false, b, ldb, tb, got, n, false)
 				e.Gemm(m, n, k, a, k, false, random(2, n*k), ldb, tb, want, n, false)
 				if i := firstDifference(want, got); i >= 0 {
-					t.Fatal(fmt.Sprintf("shifted by %d bytes, transB=%t: element %d is %g, want %g", shift, tb, i, got[i], want[i]))
+					t.Fatalf("shifted by %d bytes, transB=%t: element %d is %g, want %g", shift, tb, i, got[i], want[i])
 				}
 			}
 		})

@@ -169,6 +169,9 @@ func relu512(n int, x *float32, y *float32)
 // exp512: see kernels.
 func exp512(n int, x *float32, y *float32)
 
+// log512: see kernels.
+func log512(n int, x *float32, y *float32)
+
 // sigmoid512: see kernels.
 func sigmoid512(n int, x *float32, y *float32)
 
@@ -324,6 +327,9 @@ func relu256(n int, x *float32, y *float32)
 
 // exp256: see kernels.
 func exp256(n int, x *float32, y *float32)
+
+// log256: see kernels.
+func log256(n int, x *float32, y *float32)
 
 // sigmoid256: see kernels.
 func sigmoid256(n int, x *float32, y *float32)

@@ -14488,6 +14488,574 @@ DATA const_3f000000<>+56(SB)/4, $0x3f000000
 DATA const_3f000000<>+60(SB)/4, $0x3f000000
 GLOBL const_3f000000<>(SB), RODATA|NOPTR, $64
 
+// func log512(n int, x *float32, y *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·log512(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	VMOVUPS const_3d9021bb<>+0(SB), Z31
+	VMOVUPS const_bdebd1b8<>+0(SB), Z30
+	VMOVUPS const_3def251a<>+0(SB), Z29
+	VMOVUPS const_bdfe5d4f<>+0(SB), Z28
+	VMOVUPS const_3e11e9bf<>+0(SB), Z27
+	VMOVUPS const_be2aae50<>+0(SB), Z26
+	VMOVUPS const_3e4cceac<>+0(SB), Z25
+	VMOVUPS const_be7ffffc<>+0(SB), Z24
+	VMOVUPS const_3eaaaaaa<>+0(SB), Z23
+	SUBQ    $0x20, AX
+	JLT     rest
+
+loop:
+	VMOVUPS      (CX), Z0
+	VMOVUPS      Z0, Z5
+	VMULPS       const_4b000000<>+0(SB), Z5, Z3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z5, K3, Z0
+	VPXORD       Z2, Z2, Z2
+	VMOVUPS      const_41b80000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z2, K3, Z2
+	VPSUBD       const_3f3504f3<>+0(SB), Z0, Z1
+	VPSRAD       $0x17, Z1, Z1
+	VPSLLD       $0x17, Z1, Z4
+	VPSUBD       Z4, Z0, Z0
+	VSUBPS       const_3f800000<>+0(SB), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VSUBPS       Z2, Z1, Z1
+	VMOVUPS      Z31, Z2
+	VFMADD213PS  Z30, Z0, Z2
+	VFMADD213PS  Z29, Z0, Z2
+	VFMADD213PS  Z28, Z0, Z2
+	VFMADD213PS  Z27, Z0, Z2
+	VFMADD213PS  Z26, Z0, Z2
+	VFMADD213PS  Z25, Z0, Z2
+	VFMADD213PS  Z24, Z0, Z2
+	VFMADD213PS  Z23, Z0, Z2
+	VMULPS       Z0, Z0, Z3
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z3, Z2, Z2
+	VFMADD231PS  const_b95e8083<>+0(SB), Z1, Z2
+	VFNMADD231PS const_3f000000<>+0(SB), Z3, Z2
+	VADDPS       Z2, Z0, Z0
+	VFMADD231PS  const_3f318000<>+0(SB), Z1, Z0
+	VCMPPS       $0x01, const_7f800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z0, Z5, K3, Z0
+	VMOVUPS      const_ff800000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00000001<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z0, K3, Z0
+	VMOVUPS      const_7fc00000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00000000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z0, K3, Z0
+	VMOVUPS      64(CX), Z6
+	VMOVUPS      Z6, Z11
+	VMULPS       const_4b000000<>+0(SB), Z11, Z9
+	VCMPPS       $0x01, const_00800000<>+0(SB), Z11, K3
+	VBLENDMPS    Z9, Z11, K3, Z6
+	VPXORD       Z8, Z8, Z8
+	VMOVUPS      const_41b80000<>+0(SB), Z9
+	VCMPPS       $0x01, const_00800000<>+0(SB), Z11, K3
+	VBLENDMPS    Z9, Z8, K3, Z8
+	VPSUBD       const_3f3504f3<>+0(SB), Z6, Z7
+	VPSRAD       $0x17, Z7, Z7
+	VPSLLD       $0x17, Z7, Z10
+	VPSUBD       Z10, Z6, Z6
+	VSUBPS       const_3f800000<>+0(SB), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VSUBPS       Z8, Z7, Z7
+	VMOVUPS      Z31, Z8
+	VFMADD213PS  Z30, Z6, Z8
+	VFMADD213PS  Z29, Z6, Z8
+	VFMADD213PS  Z28, Z6, Z8
+	VFMADD213PS  Z27, Z6, Z8
+	VFMADD213PS  Z26, Z6, Z8
+	VFMADD213PS  Z25, Z6, Z8
+	VFMADD213PS  Z24, Z6, Z8
+	VFMADD213PS  Z23, Z6, Z8
+	VMULPS       Z6, Z6, Z9
+	VMULPS       Z6, Z8, Z8
+	VMULPS       Z9, Z8, Z8
+	VFMADD231PS  const_b95e8083<>+0(SB), Z7, Z8
+	VFNMADD231PS const_3f000000<>+0(SB), Z9, Z8
+	VADDPS       Z8, Z6, Z6
+	VFMADD231PS  const_3f318000<>+0(SB), Z7, Z6
+	VCMPPS       $0x01, const_7f800000<>+0(SB), Z11, K3
+	VBLENDMPS    Z6, Z11, K3, Z6
+	VMOVUPS      const_ff800000<>+0(SB), Z9
+	VCMPPS       $0x01, const_00000001<>+0(SB), Z11, K3
+	VBLENDMPS    Z9, Z6, K3, Z6
+	VMOVUPS      const_7fc00000<>+0(SB), Z9
+	VCMPPS       $0x01, const_00000000<>+0(SB), Z11, K3
+	VBLENDMPS    Z9, Z6, K3, Z6
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z6, 64(DX)
+	ADDQ         $+128, CX
+	ADDQ         $+128, DX
+	SUBQ         $0x20, AX
+	JGE          loop
+
+rest:
+	ADDQ         $0x20, AX
+	CMPQ         AX, $0x10
+	JLT          tail
+	VMOVUPS      (CX), Z0
+	VMOVUPS      Z0, Z5
+	VMULPS       const_4b000000<>+0(SB), Z5, Z3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z5, K3, Z0
+	VPXORD       Z2, Z2, Z2
+	VMOVUPS      const_41b80000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z2, K3, Z2
+	VPSUBD       const_3f3504f3<>+0(SB), Z0, Z1
+	VPSRAD       $0x17, Z1, Z1
+	VPSLLD       $0x17, Z1, Z4
+	VPSUBD       Z4, Z0, Z0
+	VSUBPS       const_3f800000<>+0(SB), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VSUBPS       Z2, Z1, Z1
+	VMOVUPS      Z31, Z2
+	VFMADD213PS  Z30, Z0, Z2
+	VFMADD213PS  Z29, Z0, Z2
+	VFMADD213PS  Z28, Z0, Z2
+	VFMADD213PS  Z27, Z0, Z2
+	VFMADD213PS  Z26, Z0, Z2
+	VFMADD213PS  Z25, Z0, Z2
+	VFMADD213PS  Z24, Z0, Z2
+	VFMADD213PS  Z23, Z0, Z2
+	VMULPS       Z0, Z0, Z3
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z3, Z2, Z2
+	VFMADD231PS  const_b95e8083<>+0(SB), Z1, Z2
+	VFNMADD231PS const_3f000000<>+0(SB), Z3, Z2
+	VADDPS       Z2, Z0, Z0
+	VFMADD231PS  const_3f318000<>+0(SB), Z1, Z0
+	VCMPPS       $0x01, const_7f800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z0, Z5, K3, Z0
+	VMOVUPS      const_ff800000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00000001<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z0, K3, Z0
+	VMOVUPS      const_7fc00000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00000000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z0, K3, Z0
+	VMOVUPS      Z0, (DX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $0x10, AX
+
+tail:
+	TESTQ        AX, AX
+	JZ           end
+	MOVQ         $+1, BX
+	SHLXQ        AX, BX, BX
+	DECQ         BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, Z5
+	VMULPS       const_4b000000<>+0(SB), Z5, Z3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z5, K3, Z0
+	VPXORD       Z2, Z2, Z2
+	VMOVUPS      const_41b80000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z2, K3, Z2
+	VPSUBD       const_3f3504f3<>+0(SB), Z0, Z1
+	VPSRAD       $0x17, Z1, Z1
+	VPSLLD       $0x17, Z1, Z4
+	VPSUBD       Z4, Z0, Z0
+	VSUBPS       const_3f800000<>+0(SB), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VSUBPS       Z2, Z1, Z1
+	VMOVUPS      Z31, Z2
+	VFMADD213PS  Z30, Z0, Z2
+	VFMADD213PS  Z29, Z0, Z2
+	VFMADD213PS  Z28, Z0, Z2
+	VFMADD213PS  Z27, Z0, Z2
+	VFMADD213PS  Z26, Z0, Z2
+	VFMADD213PS  Z25, Z0, Z2
+	VFMADD213PS  Z24, Z0, Z2
+	VFMADD213PS  Z23, Z0, Z2
+	VMULPS       Z0, Z0, Z3
+	VMULPS       Z0, Z2, Z2
+	VMULPS       Z3, Z2, Z2
+	VFMADD231PS  const_b95e8083<>+0(SB), Z1, Z2
+	VFNMADD231PS const_3f000000<>+0(SB), Z3, Z2
+	VADDPS       Z2, Z0, Z0
+	VFMADD231PS  const_3f318000<>+0(SB), Z1, Z0
+	VCMPPS       $0x01, const_7f800000<>+0(SB), Z5, K3
+	VBLENDMPS    Z0, Z5, K3, Z0
+	VMOVUPS      const_ff800000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00000001<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z0, K3, Z0
+	VMOVUPS      const_7fc00000<>+0(SB), Z3
+	VCMPPS       $0x01, const_00000000<>+0(SB), Z5, K3
+	VBLENDMPS    Z3, Z0, K3, Z0
+	VMOVUPS      Z0, K1, (DX)
+
+end:
+	VZEROUPPER
+	RET
+
+DATA const_3d9021bb<>+0(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+4(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+8(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+12(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+16(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+20(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+24(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+28(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+32(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+36(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+40(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+44(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+48(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+52(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+56(SB)/4, $0x3d9021bb
+DATA const_3d9021bb<>+60(SB)/4, $0x3d9021bb
+GLOBL const_3d9021bb<>(SB), RODATA|NOPTR, $64
+
+DATA const_bdebd1b8<>+0(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+4(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+8(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+12(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+16(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+20(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+24(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+28(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+32(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+36(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+40(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+44(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+48(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+52(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+56(SB)/4, $0xbdebd1b8
+DATA const_bdebd1b8<>+60(SB)/4, $0xbdebd1b8
+GLOBL const_bdebd1b8<>(SB), RODATA|NOPTR, $64
+
+DATA const_3def251a<>+0(SB)/4, $0x3def251a
+DATA const_3def251a<>+4(SB)/4, $0x3def251a
+DATA const_3def251a<>+8(SB)/4, $0x3def251a
+DATA const_3def251a<>+12(SB)/4, $0x3def251a
+DATA const_3def251a<>+16(SB)/4, $0x3def251a
+DATA const_3def251a<>+20(SB)/4, $0x3def251a
+DATA const_3def251a<>+24(SB)/4, $0x3def251a
+DATA const_3def251a<>+28(SB)/4, $0x3def251a
+DATA const_3def251a<>+32(SB)/4, $0x3def251a
+DATA const_3def251a<>+36(SB)/4, $0x3def251a
+DATA const_3def251a<>+40(SB)/4, $0x3def251a
+DATA const_3def251a<>+44(SB)/4, $0x3def251a
+DATA const_3def251a<>+48(SB)/4, $0x3def251a
+DATA const_3def251a<>+52(SB)/4, $0x3def251a
+DATA const_3def251a<>+56(SB)/4, $0x3def251a
+DATA const_3def251a<>+60(SB)/4, $0x3def251a
+GLOBL const_3def251a<>(SB), RODATA|NOPTR, $64
+
+DATA const_bdfe5d4f<>+0(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+4(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+8(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+12(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+16(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+20(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+24(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+28(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+32(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+36(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+40(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+44(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+48(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+52(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+56(SB)/4, $0xbdfe5d4f
+DATA const_bdfe5d4f<>+60(SB)/4, $0xbdfe5d4f
+GLOBL const_bdfe5d4f<>(SB), RODATA|NOPTR, $64
+
+DATA const_3e11e9bf<>+0(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+4(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+8(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+12(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+16(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+20(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+24(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+28(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+32(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+36(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+40(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+44(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+48(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+52(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+56(SB)/4, $0x3e11e9bf
+DATA const_3e11e9bf<>+60(SB)/4, $0x3e11e9bf
+GLOBL const_3e11e9bf<>(SB), RODATA|NOPTR, $64
+
+DATA const_be2aae50<>+0(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+4(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+8(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+12(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+16(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+20(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+24(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+28(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+32(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+36(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+40(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+44(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+48(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+52(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+56(SB)/4, $0xbe2aae50
+DATA const_be2aae50<>+60(SB)/4, $0xbe2aae50
+GLOBL const_be2aae50<>(SB), RODATA|NOPTR, $64
+
+DATA const_3e4cceac<>+0(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+4(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+8(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+12(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+16(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+20(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+24(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+28(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+32(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+36(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+40(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+44(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+48(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+52(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+56(SB)/4, $0x3e4cceac
+DATA const_3e4cceac<>+60(SB)/4, $0x3e4cceac
+GLOBL const_3e4cceac<>(SB), RODATA|NOPTR, $64
+
+DATA const_be7ffffc<>+0(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+4(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+8(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+12(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+16(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+20(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+24(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+28(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+32(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+36(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+40(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+44(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+48(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+52(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+56(SB)/4, $0xbe7ffffc
+DATA const_be7ffffc<>+60(SB)/4, $0xbe7ffffc
+GLOBL const_be7ffffc<>(SB), RODATA|NOPTR, $64
+
+DATA const_3eaaaaaa<>+0(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+4(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+8(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+12(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+16(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+20(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+24(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+28(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+32(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+36(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+40(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+44(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+48(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+52(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+56(SB)/4, $0x3eaaaaaa
+DATA const_3eaaaaaa<>+60(SB)/4, $0x3eaaaaaa
+GLOBL const_3eaaaaaa<>(SB), RODATA|NOPTR, $64
+
+DATA const_4b000000<>+0(SB)/4, $0x4b000000
+DATA const_4b000000<>+4(SB)/4, $0x4b000000
+DATA const_4b000000<>+8(SB)/4, $0x4b000000
+DATA const_4b000000<>+12(SB)/4, $0x4b000000
+DATA const_4b000000<>+16(SB)/4, $0x4b000000
+DATA const_4b000000<>+20(SB)/4, $0x4b000000
+DATA const_4b000000<>+24(SB)/4, $0x4b000000
+DATA const_4b000000<>+28(SB)/4, $0x4b000000
+DATA const_4b000000<>+32(SB)/4, $0x4b000000
+DATA const_4b000000<>+36(SB)/4, $0x4b000000
+DATA const_4b000000<>+40(SB)/4, $0x4b000000
+DATA const_4b000000<>+44(SB)/4, $0x4b000000
+DATA const_4b000000<>+48(SB)/4, $0x4b000000
+DATA const_4b000000<>+52(SB)/4, $0x4b000000
+DATA const_4b000000<>+56(SB)/4, $0x4b000000
+DATA const_4b000000<>+60(SB)/4, $0x4b000000
+GLOBL const_4b000000<>(SB), RODATA|NOPTR, $64
+
+DATA const_00800000<>+0(SB)/4, $0x00800000
+DATA const_00800000<>+4(SB)/4, $0x00800000
+DATA const_00800000<>+8(SB)/4, $0x00800000
+DATA const_00800000<>+12(SB)/4, $0x00800000
+DATA const_00800000<>+16(SB)/4, $0x00800000
+DATA const_00800000<>+20(SB)/4, $0x00800000
+DATA const_00800000<>+24(SB)/4, $0x00800000
+DATA const_00800000<>+28(SB)/4, $0x00800000
+DATA const_00800000<>+32(SB)/4, $0x00800000
+DATA const_00800000<>+36(SB)/4, $0x00800000
+DATA const_00800000<>+40(SB)/4, $0x00800000
+DATA const_00800000<>+44(SB)/4, $0x00800000
+DATA const_00800000<>+48(SB)/4, $0x00800000
+DATA const_00800000<>+52(SB)/4, $0x00800000
+DATA const_00800000<>+56(SB)/4, $0x00800000
+DATA const_00800000<>+60(SB)/4, $0x00800000
+GLOBL const_00800000<>(SB), RODATA|NOPTR, $64
+
+DATA const_41b80000<>+0(SB)/4, $0x41b80000
+DATA const_41b80000<>+4(SB)/4, $0x41b80000
+DATA const_41b80000<>+8(SB)/4, $0x41b80000
+DATA const_41b80000<>+12(SB)/4, $0x41b80000
+DATA const_41b80000<>+16(SB)/4, $0x41b80000
+DATA const_41b80000<>+20(SB)/4, $0x41b80000
+DATA const_41b80000<>+24(SB)/4, $0x41b80000
+DATA const_41b80000<>+28(SB)/4, $0x41b80000
+DATA const_41b80000<>+32(SB)/4, $0x41b80000
+DATA const_41b80000<>+36(SB)/4, $0x41b80000
+DATA const_41b80000<>+40(SB)/4, $0x41b80000
+DATA const_41b80000<>+44(SB)/4, $0x41b80000
+DATA const_41b80000<>+48(SB)/4, $0x41b80000
+DATA const_41b80000<>+52(SB)/4, $0x41b80000
+DATA const_41b80000<>+56(SB)/4, $0x41b80000
+DATA const_41b80000<>+60(SB)/4, $0x41b80000
+GLOBL const_41b80000<>(SB), RODATA|NOPTR, $64
+
+DATA const_3f3504f3<>+0(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+4(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+8(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+12(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+16(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+20(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+24(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+28(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+32(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+36(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+40(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+44(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+48(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+52(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+56(SB)/4, $0x3f3504f3
+DATA const_3f3504f3<>+60(SB)/4, $0x3f3504f3
+GLOBL const_3f3504f3<>(SB), RODATA|NOPTR, $64
+
+DATA const_b95e8083<>+0(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+4(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+8(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+12(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+16(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+20(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+24(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+28(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+32(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+36(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+40(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+44(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+48(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+52(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+56(SB)/4, $0xb95e8083
+DATA const_b95e8083<>+60(SB)/4, $0xb95e8083
+GLOBL const_b95e8083<>(SB), RODATA|NOPTR, $64
+
+DATA const_3f318000<>+0(SB)/4, $0x3f318000
+DATA const_3f318000<>+4(SB)/4, $0x3f318000
+DATA const_3f318000<>+8(SB)/4, $0x3f318000
+DATA const_3f318000<>+12(SB)/4, $0x3f318000
+DATA const_3f318000<>+16(SB)/4, $0x3f318000
+DATA const_3f318000<>+20(SB)/4, $0x3f318000
+DATA const_3f318000<>+24(SB)/4, $0x3f318000
+DATA const_3f318000<>+28(SB)/4, $0x3f318000
+DATA const_3f318000<>+32(SB)/4, $0x3f318000
+DATA const_3f318000<>+36(SB)/4, $0x3f318000
+DATA const_3f318000<>+40(SB)/4, $0x3f318000
+DATA const_3f318000<>+44(SB)/4, $0x3f318000
+DATA const_3f318000<>+48(SB)/4, $0x3f318000
+DATA const_3f318000<>+52(SB)/4, $0x3f318000
+DATA const_3f318000<>+56(SB)/4, $0x3f318000
+DATA const_3f318000<>+60(SB)/4, $0x3f318000
+GLOBL const_3f318000<>(SB), RODATA|NOPTR, $64
+
+DATA const_7f800000<>+0(SB)/4, $0x7f800000
+DATA const_7f800000<>+4(SB)/4, $0x7f800000
+DATA const_7f800000<>+8(SB)/4, $0x7f800000
+DATA const_7f800000<>+12(SB)/4, $0x7f800000
+DATA const_7f800000<>+16(SB)/4, $0x7f800000
+DATA const_7f800000<>+20(SB)/4, $0x7f800000
+DATA const_7f800000<>+24(SB)/4, $0x7f800000
+DATA const_7f800000<>+28(SB)/4, $0x7f800000
+DATA const_7f800000<>+32(SB)/4, $0x7f800000
+DATA const_7f800000<>+36(SB)/4, $0x7f800000
+DATA const_7f800000<>+40(SB)/4, $0x7f800000
+DATA const_7f800000<>+44(SB)/4, $0x7f800000
+DATA const_7f800000<>+48(SB)/4, $0x7f800000
+DATA const_7f800000<>+52(SB)/4, $0x7f800000
+DATA const_7f800000<>+56(SB)/4, $0x7f800000
+DATA const_7f800000<>+60(SB)/4, $0x7f800000
+GLOBL const_7f800000<>(SB), RODATA|NOPTR, $64
+
+DATA const_ff800000<>+0(SB)/4, $0xff800000
+DATA const_ff800000<>+4(SB)/4, $0xff800000
+DATA const_ff800000<>+8(SB)/4, $0xff800000
+DATA const_ff800000<>+12(SB)/4, $0xff800000
+DATA const_ff800000<>+16(SB)/4, $0xff800000
+DATA const_ff800000<>+20(SB)/4, $0xff800000
+DATA const_ff800000<>+24(SB)/4, $0xff800000
+DATA const_ff800000<>+28(SB)/4, $0xff800000
+DATA const_ff800000<>+32(SB)/4, $0xff800000
+DATA const_ff800000<>+36(SB)/4, $0xff800000
+DATA const_ff800000<>+40(SB)/4, $0xff800000
+DATA const_ff800000<>+44(SB)/4, $0xff800000
+DATA const_ff800000<>+48(SB)/4, $0xff800000
+DATA const_ff800000<>+52(SB)/4, $0xff800000
+DATA const_ff800000<>+56(SB)/4, $0xff800000
+DATA const_ff800000<>+60(SB)/4, $0xff800000
+GLOBL const_ff800000<>(SB), RODATA|NOPTR, $64
+
+DATA const_00000001<>+0(SB)/4, $0x00000001
+DATA const_00000001<>+4(SB)/4, $0x00000001
+DATA const_00000001<>+8(SB)/4, $0x00000001
+DATA const_00000001<>+12(SB)/4, $0x00000001
+DATA const_00000001<>+16(SB)/4, $0x00000001
+DATA const_00000001<>+20(SB)/4, $0x00000001
+DATA const_00000001<>+24(SB)/4, $0x00000001
+DATA const_00000001<>+28(SB)/4, $0x00000001
+DATA const_00000001<>+32(SB)/4, $0x00000001
+DATA const_00000001<>+36(SB)/4, $0x00000001
+DATA const_00000001<>+40(SB)/4, $0x00000001
+DATA const_00000001<>+44(SB)/4, $0x00000001
+DATA const_00000001<>+48(SB)/4, $0x00000001
+DATA const_00000001<>+52(SB)/4, $0x00000001
+DATA const_00000001<>+56(SB)/4, $0x00000001
+DATA const_00000001<>+60(SB)/4, $0x00000001
+GLOBL const_00000001<>(SB), RODATA|NOPTR, $64
+
+DATA const_7fc00000<>+0(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+4(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+8(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+12(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+16(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+20(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+24(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+28(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+32(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+36(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+40(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+44(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+48(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+52(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+56(SB)/4, $0x7fc00000
+DATA const_7fc00000<>+60(SB)/4, $0x7fc00000
+GLOBL const_7fc00000<>(SB), RODATA|NOPTR, $64
+
+DATA const_00000000<>+0(SB)/4, $0x00000000
+DATA const_00000000<>+4(SB)/4, $0x00000000
+DATA const_00000000<>+8(SB)/4, $0x00000000
+DATA const_00000000<>+12(SB)/4, $0x00000000
+DATA const_00000000<>+16(SB)/4, $0x00000000
+DATA const_00000000<>+20(SB)/4, $0x00000000
+DATA const_00000000<>+24(SB)/4, $0x00000000
+DATA const_00000000<>+28(SB)/4, $0x00000000
+DATA const_00000000<>+32(SB)/4, $0x00000000
+DATA const_00000000<>+36(SB)/4, $0x00000000
+DATA const_00000000<>+40(SB)/4, $0x00000000
+DATA const_00000000<>+44(SB)/4, $0x00000000
+DATA const_00000000<>+48(SB)/4, $0x00000000
+DATA const_00000000<>+52(SB)/4, $0x00000000
+DATA const_00000000<>+56(SB)/4, $0x00000000
+DATA const_00000000<>+60(SB)/4, $0x00000000
+GLOBL const_00000000<>(SB), RODATA|NOPTR, $64
+
 // func sigmoid512(n int, x *float32, y *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·sigmoid512(SB), NOSPLIT, $0-24
@@ -15676,24 +16244,6 @@ tail:
 end:
 	VZEROUPPER
 	RET
-
-DATA const_3f3504f3<>+0(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+4(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+8(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+12(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+16(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+20(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+24(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+28(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+32(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+36(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+40(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+44(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+48(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+52(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+56(SB)/4, $0x3f3504f3
-DATA const_3f3504f3<>+60(SB)/4, $0x3f3504f3
-GLOBL const_3f3504f3<>(SB), RODATA|NOPTR, $64
 
 // func geluTanh512(n int, x *float32, y *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -17064,24 +17614,6 @@ tail:
 end:
 	VZEROUPPER
 	RET
-
-DATA const_00000000<>+0(SB)/4, $0x00000000
-DATA const_00000000<>+4(SB)/4, $0x00000000
-DATA const_00000000<>+8(SB)/4, $0x00000000
-DATA const_00000000<>+12(SB)/4, $0x00000000
-DATA const_00000000<>+16(SB)/4, $0x00000000
-DATA const_00000000<>+20(SB)/4, $0x00000000
-DATA const_00000000<>+24(SB)/4, $0x00000000
-DATA const_00000000<>+28(SB)/4, $0x00000000
-DATA const_00000000<>+32(SB)/4, $0x00000000
-DATA const_00000000<>+36(SB)/4, $0x00000000
-DATA const_00000000<>+40(SB)/4, $0x00000000
-DATA const_00000000<>+44(SB)/4, $0x00000000
-DATA const_00000000<>+48(SB)/4, $0x00000000
-DATA const_00000000<>+52(SB)/4, $0x00000000
-DATA const_00000000<>+56(SB)/4, $0x00000000
-DATA const_00000000<>+60(SB)/4, $0x00000000
-GLOBL const_00000000<>(SB), RODATA|NOPTR, $64
 
 // func softVJP512(n int, y *float32, gr *float32, s float32, dx *float32)
 // Requires: AVX, AVX512F, BMI2
@@ -19235,6 +19767,204 @@ DATA const_0000007f<>+52(SB)/4, $0x0000007f
 DATA const_0000007f<>+56(SB)/4, $0x0000007f
 DATA const_0000007f<>+60(SB)/4, $0x0000007f
 GLOBL const_0000007f<>(SB), RODATA|NOPTR, $64
+
+// func log256(n int, x *float32, y *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·log256(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x10, AX
+	JLT  rest
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      Y0, Y5
+	VMULPS       const_4b000000<>+0(SB), Y5, Y3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y0
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      const_41b80000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VPSUBD       const_3f3504f3<>+0(SB), Y0, Y1
+	VPSRAD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y1, Y4
+	VPSUBD       Y4, Y0, Y0
+	VSUBPS       const_3f800000<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y2, Y1, Y1
+	VMOVUPS      const_3d9021bb<>+0(SB), Y2
+	VFMADD213PS  const_bdebd1b8<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3def251a<>+0(SB), Y0, Y2
+	VFMADD213PS  const_bdfe5d4f<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3e11e9bf<>+0(SB), Y0, Y2
+	VFMADD213PS  const_be2aae50<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3e4cceac<>+0(SB), Y0, Y2
+	VFMADD213PS  const_be7ffffc<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3eaaaaaa<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y3, Y2, Y2
+	VFMADD231PS  const_b95e8083<>+0(SB), Y1, Y2
+	VFNMADD231PS const_3f000000<>+0(SB), Y3, Y2
+	VADDPS       Y2, Y0, Y0
+	VFMADD231PS  const_3f318000<>+0(SB), Y1, Y0
+	VCMPPS       $0x01, const_7f800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y0, Y5, Y0
+	VMOVUPS      const_ff800000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00000001<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y0, Y0
+	VMOVUPS      const_7fc00000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00000000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y0, Y0
+	VMOVUPS      32(CX), Y6
+	VMOVUPS      Y6, Y11
+	VMULPS       const_4b000000<>+0(SB), Y11, Y9
+	VCMPPS       $0x01, const_00800000<>+0(SB), Y11, Y10
+	VBLENDVPS    Y10, Y9, Y11, Y6
+	VXORPS       Y8, Y8, Y8
+	VMOVUPS      const_41b80000<>+0(SB), Y9
+	VCMPPS       $0x01, const_00800000<>+0(SB), Y11, Y10
+	VBLENDVPS    Y10, Y9, Y8, Y8
+	VPSUBD       const_3f3504f3<>+0(SB), Y6, Y7
+	VPSRAD       $0x17, Y7, Y7
+	VPSLLD       $0x17, Y7, Y10
+	VPSUBD       Y10, Y6, Y6
+	VSUBPS       const_3f800000<>+0(SB), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VSUBPS       Y8, Y7, Y7
+	VMOVUPS      const_3d9021bb<>+0(SB), Y8
+	VFMADD213PS  const_bdebd1b8<>+0(SB), Y6, Y8
+	VFMADD213PS  const_3def251a<>+0(SB), Y6, Y8
+	VFMADD213PS  const_bdfe5d4f<>+0(SB), Y6, Y8
+	VFMADD213PS  const_3e11e9bf<>+0(SB), Y6, Y8
+	VFMADD213PS  const_be2aae50<>+0(SB), Y6, Y8
+	VFMADD213PS  const_3e4cceac<>+0(SB), Y6, Y8
+	VFMADD213PS  const_be7ffffc<>+0(SB), Y6, Y8
+	VFMADD213PS  const_3eaaaaaa<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VMULPS       Y6, Y8, Y8
+	VMULPS       Y9, Y8, Y8
+	VFMADD231PS  const_b95e8083<>+0(SB), Y7, Y8
+	VFNMADD231PS const_3f000000<>+0(SB), Y9, Y8
+	VADDPS       Y8, Y6, Y6
+	VFMADD231PS  const_3f318000<>+0(SB), Y7, Y6
+	VCMPPS       $0x01, const_7f800000<>+0(SB), Y11, Y10
+	VBLENDVPS    Y10, Y6, Y11, Y6
+	VMOVUPS      const_ff800000<>+0(SB), Y9
+	VCMPPS       $0x01, const_00000001<>+0(SB), Y11, Y10
+	VBLENDVPS    Y10, Y9, Y6, Y6
+	VMOVUPS      const_7fc00000<>+0(SB), Y9
+	VCMPPS       $0x01, const_00000000<>+0(SB), Y11, Y10
+	VBLENDVPS    Y10, Y9, Y6, Y6
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y6, 32(DX)
+	ADDQ         $+64, CX
+	ADDQ         $+64, DX
+	SUBQ         $0x10, AX
+	JGE          loop
+
+rest:
+	ADDQ         $0x10, AX
+	CMPQ         AX, $0x08
+	JLT          tail
+	VMOVUPS      (CX), Y0
+	VMOVUPS      Y0, Y5
+	VMULPS       const_4b000000<>+0(SB), Y5, Y3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y0
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      const_41b80000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VPSUBD       const_3f3504f3<>+0(SB), Y0, Y1
+	VPSRAD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y1, Y4
+	VPSUBD       Y4, Y0, Y0
+	VSUBPS       const_3f800000<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y2, Y1, Y1
+	VMOVUPS      const_3d9021bb<>+0(SB), Y2
+	VFMADD213PS  const_bdebd1b8<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3def251a<>+0(SB), Y0, Y2
+	VFMADD213PS  const_bdfe5d4f<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3e11e9bf<>+0(SB), Y0, Y2
+	VFMADD213PS  const_be2aae50<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3e4cceac<>+0(SB), Y0, Y2
+	VFMADD213PS  const_be7ffffc<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3eaaaaaa<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y3, Y2, Y2
+	VFMADD231PS  const_b95e8083<>+0(SB), Y1, Y2
+	VFNMADD231PS const_3f000000<>+0(SB), Y3, Y2
+	VADDPS       Y2, Y0, Y0
+	VFMADD231PS  const_3f318000<>+0(SB), Y1, Y0
+	VCMPPS       $0x01, const_7f800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y0, Y5, Y0
+	VMOVUPS      const_ff800000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00000001<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y0, Y0
+	VMOVUPS      const_7fc00000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00000000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y0, Y0
+	VMOVUPS      Y0, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $+32, DX
+	SUBQ         $0x08, AX
+
+tail:
+	TESTQ        AX, AX
+	JZ           end
+	NEGQ         AX
+	LEAQ         masks<>+0(SB), BX
+	VMOVUPS      32(BX)(AX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMOVUPS      Y0, Y5
+	VMULPS       const_4b000000<>+0(SB), Y5, Y3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y0
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      const_41b80000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VPSUBD       const_3f3504f3<>+0(SB), Y0, Y1
+	VPSRAD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y1, Y4
+	VPSUBD       Y4, Y0, Y0
+	VSUBPS       const_3f800000<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y2, Y1, Y1
+	VMOVUPS      const_3d9021bb<>+0(SB), Y2
+	VFMADD213PS  const_bdebd1b8<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3def251a<>+0(SB), Y0, Y2
+	VFMADD213PS  const_bdfe5d4f<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3e11e9bf<>+0(SB), Y0, Y2
+	VFMADD213PS  const_be2aae50<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3e4cceac<>+0(SB), Y0, Y2
+	VFMADD213PS  const_be7ffffc<>+0(SB), Y0, Y2
+	VFMADD213PS  const_3eaaaaaa<>+0(SB), Y0, Y2
+	VMULPS       Y0, Y0, Y3
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y3, Y2, Y2
+	VFMADD231PS  const_b95e8083<>+0(SB), Y1, Y2
+	VFNMADD231PS const_3f000000<>+0(SB), Y3, Y2
+	VADDPS       Y2, Y0, Y0
+	VFMADD231PS  const_3f318000<>+0(SB), Y1, Y0
+	VCMPPS       $0x01, const_7f800000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y0, Y5, Y0
+	VMOVUPS      const_ff800000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00000001<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y0, Y0
+	VMOVUPS      const_7fc00000<>+0(SB), Y3
+	VCMPPS       $0x01, const_00000000<>+0(SB), Y5, Y4
+	VBLENDVPS    Y4, Y3, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (DX)
+
+end:
+	VZEROUPPER
+	RET
 
 // func sigmoid256(n int, x *float32, y *float32)
 // Requires: AVX, AVX2, FMA3

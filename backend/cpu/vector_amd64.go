@@ -12,6 +12,7 @@ func (ks *kernels) vector512() {
 	ks.unary[Reciprocal] = reciprocal512
 	ks.unary[Relu] = relu512
 	ks.unary[Exp] = exp512
+	ks.unary[Log] = log512
 	ks.unary[Sigmoid] = sigmoid512
 	ks.unary[Silu] = silu512
 	ks.unary[Tanh] = tanh512
@@ -44,6 +45,7 @@ func (ks *kernels) vector256() {
 	ks.unary[Reciprocal] = reciprocal256
 	ks.unary[Relu] = relu256
 	ks.unary[Exp] = exp256
+	ks.unary[Log] = log256
 	ks.unary[Sigmoid] = sigmoid256
 	ks.unary[Silu] = silu256
 	ks.unary[Tanh] = tanh256

@@ -54,39 +54,17 @@ func (e *Engine) Broadcast(op Binary, shape []int, dst []float32, x, y Operand) 
 		return
 	}
 	f := e.k.binary[op]
-	// long rows are cut, short ones grouped
-	width := min(w.inner, grain)
+	width := min(w.inner, grain) // long rows are cut, short ones grouped
 	parts := ceil(w.inner, width)
-	sx, sy := w.step[0], w.step[1]
 	e.spreadRows(w.outer*parts, width, func(r0, r1 int) {
-		var bx, by *[]float32
-		if sx > 1 || sx < 0 {
-			bx = borrow(&e.large, width)
-			defer e.large.Put(bx)
-		}
-		if sy > 1 || sy < 0 {
-			by = borrow(&e.large, width)
-			defer e.large.Put(by)
-		}
+		sx, sy := e.newSource(x, w.step[0], width), e.newSource(y, w.step[1], width)
+		defer sx.release(e)
+		defer sy.release(e)
 		place := w.cursor(r0 / parts)
 		for r := r0; r < r1; r++ {
 			row, j := r/parts, r%parts*width
 			n := min(width, w.inner-j)
-			off := place.offset
-			d := at(dst, row*w.inner+j)
-			px, ix := gather(bx, x.Data, x.Offset+off[0]+j*sx, sx, n)
-			py, iy := gather(by, y.Data, y.Offset+off[1]+j*sy, sy, n)
-			switch {
-			case ix == 0 && iy == 0:
-				f.vs(1, px, *py, d)
-				fill(view(d, n), *d)
-			case ix == 0:
-				f.sv(n, *px, py, d)
-			case iy == 0:
-				f.vs(n, px, *py, d)
-			default:
-				f.vv(n, px, py, d)
-			}
+			f.run(n, sx.piece(place.offset[0], j, n), sy.piece(place.offset[1], j, n), at(dst, row*w.inner+j))
 			if j+n == w.inner {
 				place.next()
 			}
@@ -94,16 +72,59 @@ func (e *Engine) Broadcast(op Binary, shape []int, dst []float32, x, y Operand) 
 	})
 }
 
-// gather returns n elements with a step of 1, or one to repeat with a step of 0:
-// those in place, or a copy of others in buf.
-func gather(buf *[]float32, data []float32, start, step, n int) (*float32, int) {
-	if buf == nil {
-		return at(data, start), step
+// source gives the rows of an operand to the kernels, which want elements that are
+// neighbours or one that is repeated.
+type source struct {
+	Operand
+	step int
+	buf  *[]float32 // for copies of rows with another step
+}
+
+func (e *Engine) newSource(o Operand, step, width int) source {
+	s := source{Operand: o, step: step}
+	if step != 0 && step != 1 {
+		s.buf = borrow(&e.large, width)
 	}
-	for i, d := 0, (*buf)[:n]; i < n; i++ {
-		d[i] = data[start+i*step]
+	return s
+}
+
+func (s source) release(e *Engine) {
+	if s.buf != nil {
+		e.large.Put(s.buf)
 	}
-	return at(*buf, 0), 1
+}
+
+// piece is n elements from j on of the row that starts at row.
+func (s source) piece(row, j, n int) piece {
+	start := s.Offset + row + j*s.step
+	if s.buf == nil {
+		return piece{at(s.Data, start), s.step == 0}
+	}
+	for i, d := 0, (*s.buf)[:n]; i < n; i++ {
+		d[i] = s.Data[start+i*s.step]
+	}
+	return piece{at(*s.buf, 0), false}
+}
+
+// piece is neighbouring elements, or one that is repeated.
+type piece struct {
+	p        *float32
+	repeated bool
+}
+
+// run picks the form for the operands.
+func (f binaryKernels) run(n int, x, y piece, dst *float32) {
+	switch {
+	case x.repeated && y.repeated:
+		f.vs(1, x.p, *y.p, dst)
+		fill(view(dst, n), *dst)
+	case x.repeated:
+		f.sv(n, *x.p, y.p, dst)
+	case y.repeated:
+		f.vs(n, x.p, *y.p, dst)
+	default:
+		f.vv(n, x.p, y.p, dst)
+	}
 }
 
 func fill(s []float32, v float32) {

@@ -69,9 +69,9 @@ func multiply[T int64 | float64](out, a, b []T, rows, inner, cols int) {
 	for i := range rows {
 		line := out[i*cols : (i+1)*cols]
 		for k := range inner {
-			x := a[i*inner+k]
-			for j, y := range b[k*cols : (k+1)*cols] {
-				line[j] += x * y
+			x, row := a[i*inner+k], b[k*cols:(k+1)*cols]
+			for j := range row {
+				line[j] += x * row[j]
 			}
 		}
 	}

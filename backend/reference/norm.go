@@ -131,9 +131,8 @@ func layerNormalization(n *ir.Node, in []*Array) ([]*Array, error) {
 		return nil, err
 	}
 	xhat, mean, inv := standardized(x, axes, true, inverseRoot(n))
-	if x.Elem != ir.Double {
-		mean.Elem, inv.Elem = ir.Float, ir.Float
-	}
+	stash := ir.DType(n.Attrs.Int("stash_type", 1))
+	mean.Elem, inv.Elem = stash, stash
 	y, err := affine(xhat, in[1], arg(in, 2))
 	if err != nil {
 		return nil, err

@@ -172,7 +172,7 @@ func topK(n *ir.Node, in []*Array) ([]*Array, error) {
 		return nil, err
 	}
 	if len(in[1].I) != 1 || in[1].I[0] < 0 || in[1].I[0] > int64(x.Shape[axis]) {
-		return nil, fmt.Errorf("K is %v for axis %d of shape %v", in[1].I, axis, x.Shape)
+		return nil, fmt.Errorf("input K is %v for axis %d of shape %v", in[1].I, axis, x.Shape)
 	}
 	direction := -1
 	if n.Attrs.Int("largest", 1) == 0 {

@@ -14,12 +14,12 @@ import (
 // A decoder turns one ONNX model into an ir.Model.
 type decoder struct {
 	options
-	files *files
-	src   *mapping // the file being decoded
-	m     *ir.Model
-	funcs map[funcKey]*pb.FunctionProto
-	steps []step
-	nodes int // decoded so far, against maxNodes
+	files   *files
+	src     *mapping // the file being decoded
+	m       *ir.Model
+	funcs   map[funcKey]*pb.FunctionProto
+	steps   []step
+	inlined int // nodes of functions decoded so far, against maxInlined
 
 	opaque  map[ir.OpName]bool             // operators kept without a meaning
 	tensors map[*pb.TensorProto]*ir.Tensor // decoded so far: a function's are met at every call

@@ -160,7 +160,7 @@ func TestDecodeRefuses(t *testing.T) {
 			protoFunction("f", "F", "a", "r", protoNode("r = f.F(a)")))},
 		{"functions that call each other", "LX1007", "f.F calls itself", withFunctions(protoModel(17, "x", "y", protoNode("y = f.F(x)")),
 			protoFunction("f", "F", "a", "r", protoNode("r = f.G(a)")), protoFunction("f", "G", "a", "r", protoNode("r = f.F(a)")))},
-		{"functions that double 40 times", "LX1007", "more than 2097152 nodes",
+		{"functions that double 40 times", "LX1007", "more than 262144 nodes",
 			withFunctions(protoModel(17, "x", "y", protoNode("y = f.F0(x)")), chain(40)...)},
 		{"functions 70 deep", "LX1007", "more than 64 deep", withFunctions(protoModel(17, "x", "y", protoNode("y = f.F0(x)")), chain(70)...)},
 		{"a function defined twice", "LX1004", "defined twice", withFunctions(good(), chain(1)[0], chain(1)[0])},

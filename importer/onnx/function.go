@@ -44,7 +44,7 @@ func (d *decoder) inline(f *pb.FunctionProto, key funcKey, c *call, n *pb.NodePr
 	if c.bound, err = bind(f, n, sc); err != nil {
 		return err
 	}
-	c.scopes = append(c.scopes, ir.Scope{Name: c.name, Class: key.String()})
+	c.scopes = append(c.scopes, ir.Scope{Name: dotted(c.name), Class: key.String()})
 	inner := &scope{
 		graph: sc.graph, taken: sc.taken, opsets: opsets, call: c,
 		values: map[string]*ir.Value{}, types: map[string]*pb.TypeProto{},

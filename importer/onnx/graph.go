@@ -19,7 +19,7 @@ type scope struct {
 	opsets map[string]int64
 	values map[string]*ir.Value // nil for an omitted input of a function
 	types  map[string]*pb.TypeProto
-	taken  map[string]bool // names in graph that generated names must avoid
+	taken  map[string]int // names in graph that generated names must avoid, and the next suffix to try
 
 	call *call // of the function whose body this is, or which is around the subgraph
 }
@@ -47,12 +47,17 @@ func (sc *scope) visible() []string {
 
 // fresh returns a name like the given one that nothing in the graph has.
 func (sc *scope) fresh(name string) string {
-	unique := name
-	for i := 2; sc.taken[unique]; i++ {
-		unique = name + "_" + strconv.Itoa(i)
+	i := sc.taken[name]
+	if i == 0 {
+		sc.taken[name] = 2
+		return name
 	}
-	sc.taken[unique] = true
-	return unique
+	for ; ; i++ {
+		if unique := name + "_" + strconv.Itoa(i); sc.taken[unique] == 0 {
+			sc.taken[name], sc.taken[unique] = i+1, 2
+			return unique
+		}
+	}
 }
 
 // graph decodes p into a new graph. Of sc it takes what surrounds p.
@@ -83,16 +88,16 @@ func (d *decoder) graph(p *pb.GraphProto, sc *scope) (*ir.Graph, error) {
 
 // definitions returns the names that p defines. An input may also be an
 // initializer, which then gives its value; every other double is an error.
-func definitions(p *pb.GraphProto) (map[string]bool, error) {
-	defined := map[string]bool{}
+func definitions(p *pb.GraphProto) (map[string]int, error) {
+	defined := map[string]int{}
 	define := func(name, what string) error {
 		if name == "" {
 			return diag.Errorf("LX1004", "graph %q has %s without a name", p.Name, what)
 		}
-		if defined[name] {
+		if defined[name] > 0 {
 			return diag.Errorf("LX1004", "graph %q defines %q twice, the second time as %s", p.Name, name, what)
 		}
-		defined[name] = true
+		defined[name] = 2
 		return nil
 	}
 	inputs := map[string]bool{}
@@ -108,7 +113,7 @@ func definitions(p *pb.GraphProto) (map[string]bool, error) {
 	}
 	for _, v := range p.Input {
 		name := v.GetName()
-		if defined[name] && !inputs[name] {
+		if defined[name] > 0 && !inputs[name] {
 			inputs[name] = true
 			continue
 		}

@@ -9,9 +9,9 @@ import (
 	"github.com/lxtc/lxtc/ir"
 )
 
-// maxNodes bounds the nodes of a model once its functions are inlined: a chain
-// of functions that call each other twice doubles with every link.
-const maxNodes = 1 << 21
+// maxInlined bounds the nodes that inlining makes: a chain of functions each of
+// which calls the next twice doubles with every link.
+const maxInlined = 1 << 18
 
 // A call is a node on its way from the file to the graph: its operator in the
 // spelling of version, and its inputs found.
@@ -50,8 +50,10 @@ func (d *decoder) body(nodes []*pb.NodeProto, sc *scope) error {
 }
 
 func (d *decoder) node(n *pb.NodeProto, sc *scope) error {
-	if d.nodes++; d.nodes > maxNodes {
-		return diag.Errorf("LX1007", "the model has more than %d nodes once its functions are inlined", maxNodes)
+	if sc.call != nil {
+		if d.inlined++; d.inlined > maxInlined {
+			return diag.Errorf("LX1007", "inlining the functions makes more than %d nodes", maxInlined)
+		}
 	}
 	c := &call{
 		op:     ir.OpName{Domain: domainOf(n.Domain), Name: n.OpType},

@@ -39,16 +39,14 @@ func scopesOf(n *pb.NodeProto) []ir.Scope {
 func scopesOfName(name string) []ir.Scope {
 	parts := strings.Split(strings.Trim(name, "/"), "/")
 	var scopes []ir.Scope
-	path := ""
-	for _, p := range parts[:len(parts)-1] {
-		if path != "" {
-			path += "."
-		}
-		path += p
-		scopes = append(scopes, ir.Scope{Name: path})
+	for i := 1; i < len(parts); i++ {
+		scopes = append(scopes, ir.Scope{Name: strings.Join(parts[:i], ".")})
 	}
 	return scopes
 }
+
+// dotted returns the name of a node as the path of a module.
+func dotted(name string) string { return strings.ReplaceAll(strings.Trim(name, "/"), "/", ".") }
 
 // trimmed returns scopes, nil if there are none.
 func trimmed(scopes []ir.Scope) []ir.Scope {

@@ -16,11 +16,12 @@ type cut struct {
 	step       int64 // 0 if not known
 }
 
-// A bound is a number n, or the dimension d where exact is false.
+// A bound is the number n, or, where exact is false, the dimension d; or less
+// than nothing by the dimension neg.
 type bound struct {
-	n     int64
-	exact bool
-	d     ir.Dim
+	n      int64
+	exact  bool
+	d, neg ir.Dim
 }
 
 // cutsOf returns the cuts of a Slice node; ok is false if its axes are not
@@ -90,7 +91,7 @@ func bounds(v *ir.Value) []bound {
 	if ok {
 		bs := make([]bound, len(ints))
 		for i, x := range ints {
-			bs[i] = bound{n: x, exact: true, d: ir.N(x)}
+			bs[i] = bound{n: x, exact: true, d: ir.N(x), neg: ir.Unknown}
 		}
 		return bs
 	}
@@ -98,12 +99,30 @@ func bounds(v *ir.Value) []bound {
 	if ds == nil {
 		return nil
 	}
-	bs := make([]bound, len(ds))
+	bs, neg := make([]bound, len(ds)), negated(v, 4)
 	for i, d := range ds {
 		m, exact := d.Num()
-		bs[i] = bound{n: m, exact: exact, d: d}
+		bs[i] = bound{n: m, exact: exact, d: d, neg: ir.Unknown}
+		if len(neg) == len(ds) {
+			bs[i].neg = neg[i]
+		}
 	}
 	return bs
+}
+
+// negated returns the elements of -v, looking as many nodes back as depth says:
+// exporters write the last S elements as a slice from -S.
+func negated(v *ir.Value, depth int) []ir.Dim {
+	if v.Def == nil || v.Def.Op.Domain != "" || len(v.Def.In) == 0 || v.Def.In[0] == nil || depth == 0 {
+		return nil
+	}
+	switch v.Def.Op.Name {
+	case "Neg":
+		return intElems(v.Def, 0)
+	case "Unsqueeze", "Squeeze", "Reshape", "Cast", "Identity":
+		return negated(v.Def.In[0], depth-1)
+	}
+	return nil
 }
 
 // size returns the number of elements left of an axis of d.
@@ -118,6 +137,13 @@ func (c cut) size(d ir.Dim) ir.Dim {
 		}
 		return ir.Unknown
 	}
+	if n := c.start.neg; n.Sym != "" && n.Sym == d.Sym { // the last n of d
+		c.start = bound{d: d.Sub(n), neg: ir.Unknown}
+		c.start.n, c.start.exact = c.start.d.Num()
+		if n.N >= d.N {
+			c.start = bound{exact: true, d: ir.N(0), neg: ir.Unknown}
+		}
+	}
 	toEnd := c.end.d.Same(d) || c.end.exact && c.end.n >= math.MaxInt32
 	switch {
 	case c.start.exact && c.start.n == 0 && toEnd:
@@ -126,9 +152,9 @@ func (c cut) size(d ir.Dim) ir.Dim {
 		return d.Sub(ir.N(-c.end.n))
 	case c.start.exact && c.start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == c.end.d.Sym:
 		return ir.Dim{Sym: d.Sym, N: min(d.N, c.end.d.N)}
-	case c.start.exact && c.start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == "" && d.N > 1:
-		// The first S of a table of d. A model whose S exceeds the table would
-		// fail where it uses the slice, so S it is.
+	case c.start.exact && c.start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == "" && !d.Is(1):
+		// The first S of a table. A model whose S exceeds it would fail where it
+		// uses the slice, so S it is.
 		return c.end.d
 	case c.start.exact && c.start.n > 0 && toEnd:
 		return d.Sub(ir.N(c.start.n))

@@ -3,7 +3,6 @@ package ops
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/lxtc/lxtc/ir"
 )
@@ -29,7 +28,7 @@ var gather = &ir.Op{
 		if err != nil || indices.Shape == nil {
 			return []ir.Type{out}, err
 		}
-		out.Shape = slices.Concat([]ir.Dim{}, t.Shape[:k], indices.Shape, t.Shape[k+1:])
+		out.Shape = join(t.Shape[:k], indices.Shape, t.Shape[k+1:])
 		return one(out)
 	},
 	Known: func(n *ir.Node) [][]ir.Dim {
@@ -56,7 +55,7 @@ var gather = &ir.Op{
 			x, indices := n.In[0], n.In[1]
 			r, q := x.Type.Rank(), indices.Type.Rank()
 			if r < 1 || q < 0 {
-				return b.Fail("%w: %s and %s", errRank, x, indices)
+				return scatterBack(b, n, dy[0])
 			}
 			k, err := normAxis(n.Attrs.Int("axis", 0), r)
 			if err != nil {
@@ -68,6 +67,16 @@ var gather = &ir.Op{
 			return gatherBack(b, x, indices, dy[0], k)
 		})
 	},
+}
+
+// join is one shape after the other; a scalar's, which is not nil, if all are
+// empty.
+func join(shapes ...[]ir.Dim) []ir.Dim {
+	out := []ir.Dim{}
+	for _, s := range shapes {
+		out = append(out, s...)
+	}
+	return out
 }
 
 // smallInts is constInts for a vector that is as short as shapes are.
@@ -205,7 +214,7 @@ var gatherND = &ir.Op{
 		if k > int64(len(t.Shape))-batch {
 			return nil, fmt.Errorf("vectors of %d indices for data %s", k, t)
 		}
-		out.Shape = slices.Concat([]ir.Dim{}, indices.Shape[:q-1], t.Shape[batch+k:])
+		out.Shape = join(indices.Shape[:q-1], t.Shape[batch+k:])
 		return one(out)
 	},
 	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {

@@ -197,7 +197,7 @@ func coordinate[F float32 | float64](a resizeAxis) (func(x float64) float64, err
 			return x * (in - 1) / (out - 1)
 		}
 	case "asymmetric":
-		f = func(x F) F { return x / scale }
+		f = func(x F) F { return F(float64(x) / a.scale) }
 	case "tf_crop_and_resize":
 		f = func(x F) F {
 			if out > 1 {

@@ -127,10 +127,10 @@ var gemm = &ir.Op{
 		out := ir.Type{Elem: elem, Shape: []ir.Dim{a[0], w[1]}}
 		if c := n.Input(2); c != nil {
 			if c.Type.Rank() > 2 {
-				return nil, fmt.Errorf("C is %s, want rank 2 or less", c.Type)
+				return nil, fmt.Errorf("operand C is %s, want rank 2 or less", c.Type)
 			}
 			if _, err := broadcast(out.Shape, c.Type.Shape); err != nil {
-				return nil, fmt.Errorf("C: %w", err)
+				return nil, fmt.Errorf("operand C: %w", err)
 			}
 		}
 		return one(out)

@@ -25,6 +25,8 @@ var standard = sync.OnceValue(func() *ir.OpSet {
 	families := [...][]*ir.Op{
 		constantOps(),    // constant.go
 		elementwiseOps(), // elementwise.go
+		chooseOps(),      // choose.go
+		copyOps(),        // copy.go
 		activationOps(),  // activation.go
 		matmulOps(),      // matmul.go
 		einsumOps(),      // einsum.go

@@ -38,11 +38,7 @@ var averagePool = &ir.Op{
 	},
 	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
 		return lazily(want, func() *ir.Value {
-			counts, err := poolCounts(b, n, dy[0])
-			if err != nil {
-				return b.Fail("%w", err)
-			}
-			return spread(b, n, b.Div(dy[0], counts))
+			return spread(b, n, b.Div(dy[0], poolCounts(b, n, dy[0])))
 		})
 	},
 }
@@ -93,24 +89,30 @@ func inferPool(n *ir.Node) (ir.Type, error) {
 }
 
 // poolCounts is how many elements AveragePool takes the mean of at each
-// position: a constant that broadcasts against the output.
-func poolCounts(b *ir.Builder, n *ir.Node, like *ir.Value) (*ir.Value, error) {
-	s := n.In[0].Type.Shape
+// position, of a shape that broadcasts against the output.
+func poolCounts(b *ir.Builder, n *ir.Node, like *ir.Value) *ir.Value {
+	s, padding := n.In[0].Type.Shape, n.Attrs.Int("count_include_pad", 0) != 0
 	if s == nil {
-		return nil, fmt.Errorf("%w: %s", errRank, n.In[0])
+		return b.Fail("%w: %s", errRank, n.In[0])
 	}
 	g, err := geometryOf(n, len(s)-2, nil)
 	if err != nil {
-		return nil, err
+		return b.Fail("%w", err)
 	}
 	shape, counts := []int{1, 1}, []float64{1}
 	for i, d := range s[2:] {
-		along, err := countsAlong(g, i, d, n.Attrs.Int("count_include_pad", 0) != 0)
+		along, err := g.countsAlong(i, d, padding)
 		if err != nil {
-			return nil, fmt.Errorf("spatial axis %d of %s: %w", i, n.In[0], err)
+			return b.Fail("spatial axis %d of %s: %w", i, n.In[0], err)
+		}
+		if along == nil {
+			if padding && g.ceil {
+				return b.Fail("spatial axis %d of %s: with ceil_mode and count_include_pad its size must be known", i, n.In[0])
+			}
+			return countOnes(b, n, like)
 		}
 		if len(counts)*len(along) > maxConst {
-			return nil, fmt.Errorf("%d positions are too many", len(counts)*len(along))
+			return b.Fail("%d positions are too many", len(counts)*len(along))
 		}
 		var product []float64
 		for _, c := range counts {
@@ -120,18 +122,19 @@ func poolCounts(b *ir.Builder, n *ir.Node, like *ir.Value) (*ir.Value, error) {
 		}
 		shape, counts = append(shape, len(along)), product
 	}
-	return floats(b, like, shape, counts), nil
+	return floats(b, like, shape, counts)
 }
 
 // countsAlong returns how many elements count at each position along an axis:
-// one number if it is the same everywhere.
-func countsAlong(g *geometry, i int, d ir.Dim, padding bool) ([]float64, error) {
+// one number if it is the same everywhere, nil if it depends on a size that is
+// not known.
+func (g *geometry) countsAlong(i int, d ir.Dim, padding bool) ([]float64, error) {
 	w := g.axes[i]
 	full := []float64{float64(w.Kernel)}
 	m, static := d.Num()
 	if !static {
 		if g.ceil || !padding && (g.same() || w.Before+w.After > 0) {
-			return nil, fmt.Errorf("windows reach into the padding, so its size must be known")
+			return nil, nil
 		}
 		return full, nil
 	}
@@ -151,6 +154,14 @@ func countsAlong(g *geometry, i int, d ir.Dim, padding bool) ([]float64, error) 
 		return full, nil
 	}
 	return counts, nil
+}
+
+// countOnes is poolCounts by the running graph: the 1-norm of ones.
+func countOnes(b *ir.Builder, n *ir.Node, like *ir.Value) *ir.Value {
+	space := b.OpA("Shape", ir.Attrs{{Name: "start", Value: int64(2)}}, n.In[0])
+	ones := b.Op("Expand", b.Scalar(1, like), b.OpA("Concat", axis(0), b.Ints(1, 1), space))
+	attrs := n.Attrs.Without("count_include_pad").With("p", int64(1))
+	return b.OpA("LpPool", attrs, ones)
 }
 
 // maxConst bounds the elements of a constant that a derivative makes.
@@ -182,7 +193,7 @@ func spread(b *ir.Builder, n *ir.Node, share *ir.Value) *ir.Value {
 		return b.Fail("%w", err)
 	}
 	// Every channel on its own: they become the batch, of one channel each.
-	y, err := transposedOf(b, g, s[2:], func(attrs ir.Attrs) *ir.Value {
+	y := g.transpose(b, apart(b, x), func(attrs ir.Attrs) *ir.Value {
 		shape, kernel := []int{1, 1}, 1
 		for _, w := range g.axes {
 			shape = append(shape, w.Kernel)
@@ -192,10 +203,7 @@ func spread(b *ir.Builder, n *ir.Node, share *ir.Value) *ir.Value {
 		}
 		ones := floats(b, share, shape, slices.Repeat([]float64{1}, kernel))
 		return b.OpA("ConvTranspose", attrs, apart(b, share), ones)
-	}, apart(b, x))
-	if err != nil {
-		return b.Fail("%w", err)
-	}
+	})
 	return reshapeLike(b, y, x)
 }
 

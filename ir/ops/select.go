@@ -56,7 +56,7 @@ var topK = &ir.Op{
 			}
 			if all, ok := t.Shape[axis].Num(); ok {
 				if num, ok := k.Num(); ok && num > all {
-					return nil, fmt.Errorf("K is %d for axis %d of %s", num, axis, t)
+					return nil, fmt.Errorf("input K is %d for axis %d of %s", num, axis, t)
 				}
 			}
 			t.Shape = slices.Clone(t.Shape)

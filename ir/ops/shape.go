@@ -121,29 +121,25 @@ func reshapeLike(b *ir.Builder, x, like *ir.Value) *ir.Value {
 			return x
 		}
 	}
-	y := b.Op("Reshape", x, shapeTarget(b, like))
-	return withShape(b, y, like.Type.Shape)
-}
-
-// shapeTarget returns a target for Reshape that stands for the shape of like: a
-// constant if at most one dimension is not a number.
-func shapeTarget(b *ir.Builder, like *ir.Value) *ir.Value {
 	dims, free := make([]int64, len(like.Type.Shape)), 0
 	for i, d := range like.Type.Shape {
-		m, ok := d.Num()
-		if !ok {
-			m = -1
+		var ok bool
+		if dims[i], ok = d.Num(); !ok {
+			dims[i] = -1
 			free++
 		}
-		if m == 0 { // a constant 0 would copy a dimension
+		if dims[i] == 0 { // leaves -1 undecided
 			free = 2
 		}
-		dims[i] = m
 	}
+	var y *ir.Value
 	if like.Type.Shape == nil || free > 1 {
-		return b.Op("Shape", like)
+		exact := ir.Attrs{{Name: "allowzero", Value: int64(1)}}
+		y = b.OpA("Reshape", exact, x, b.Op("Shape", like))
+	} else {
+		y = b.Op("Reshape", x, b.Ints(dims...))
 	}
-	return b.Ints(dims...)
+	return withShape(b, y, like.Type.Shape)
 }
 
 // withShape says that v has the given shape, which its operator may not have
@@ -336,7 +332,12 @@ var expand = &ir.Op{
 		return nil
 	},
 	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
-		return lazily(want, func() *ir.Value { return b.SumTo(dy[0], n.In[0]) })
+		return lazily(want, func() *ir.Value {
+			if n.In[0].Type.Rank() < 0 || dy[0].Type.Rank() < 0 {
+				return scatterBack(b, n, dy[0])
+			}
+			return b.SumTo(dy[0], n.In[0])
+		})
 	},
 }
 
@@ -365,7 +366,7 @@ var tile = &ir.Op{
 			x := n.In[0]
 			r := x.Type.Rank()
 			if r < 0 {
-				return b.Fail("%w: %s", errRank, x)
+				return scatterBack(b, n, dy[0])
 			}
 			// Split every axis into repeats and what is repeated, and sum the repeats.
 			pairs := b.OpA("Concat", axis(0), b.Op("Unsqueeze", n.In[1], b.Ints(0)),

@@ -43,16 +43,8 @@ func (v isa) zero(r vec) {
 	VXORPS(r, r, r)
 }
 
-// tailMask prepares the mask of the first n mod lanes elements: K1, or Y15, which the
-// kernel must then leave alone. n is kept.
-func (v isa) tailMask(n reg.GPVirtual) {
-	t := GP64()
-	MOVQ(n, t)
-	ANDQ(Imm(uint64(v.lanes-1)), t)
-	v.mask(t)
-}
-
-// mask prepares the mask of the first count elements, count < lanes + 1; count is lost.
+// mask prepares the mask of the first count elements, count ≤ lanes: K1, or Y15,
+// which the kernel must then leave alone. count is lost.
 func (v isa) mask(count reg.GPVirtual) {
 	if v.masks {
 		m := GP64()

@@ -1,17 +1,18 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
 // fn is an elementwise function of one register: emit replaces r[0] by its value
-// and may use the other registers, temps of them. consts are the constants it uses most,
-// kept in registers where there are enough.
+// and may use r[1] to r[5]. consts are the constants it uses most, kept in
+// registers where there are enough.
 type fn struct {
 	name   string
-	temps  int
 	consts []float64
 	emit   func(v mathISA, r []vec)
 }
@@ -55,6 +56,8 @@ const (
 	signBit               = 0x80000000
 	absBits               = 0x7fffffff
 	infinity              = 0x7f800000
+	notANumber            = 0x7fc00000
+	sqrtHalfBits          = 0x3f3504f3
 	one                   = 1.0
 )
 
@@ -62,6 +65,9 @@ var (
 	expPoly  = []float64{1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1}
 	erfSmall = []float64{7.85386040012e-5, -8.01019359092e-4, 5.18832772226e-3, -2.68538119872e-2, 1.12835851512e-1, -3.76126258247e-1, 1.28379165727e-1}
 	erfLarge = []float64{-2.169761394e-5, 4.41472650097e-4, -4.20528476045e-3, 2.52103398496e-2, -1.08422099949e-1, -6.33216396177e-1, -1.12958031206, 1.88468018167e-4}
+
+	// logPoly is p of ln(1+f) = f - f²/2 + f³·p for 1+f from √½ to √2 (Cephes logf).
+	logPoly = []float64{7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1}
 
 	expConsts = append([]float64{log2e, -ln2Hi, -ln2Lo, one, expLow, expHigh}, expPoly...)
 )
@@ -72,31 +78,32 @@ var functions = []fn{
 	{name: "abs", emit: func(v mathISA, r []vec) { VANDPS(bits(absBits), r[0], r[0]) }},
 	{name: "square", emit: func(v mathISA, r []vec) { VMULPS(r[0], r[0], r[0]) }},
 	{name: "sqrt", emit: func(v mathISA, r []vec) { VSQRTPS(r[0], r[0]) }},
-	{name: "rsqrt", temps: 1, emit: func(v mathISA, r []vec) { VSQRTPS(r[0], r[0]); v.inverse(r[0], r[1]) }},
-	{name: "reciprocal", temps: 1, emit: func(v mathISA, r []vec) { v.inverse(r[0], r[1]) }},
-	{name: "relu", temps: 1, emit: func(v mathISA, r []vec) { v.zero(r[1]); VMAXPS(r[0], r[1], r[0]) }},
-	{name: "exp", temps: 2, consts: expConsts, emit: func(v mathISA, r []vec) { v.exp(r[0], r[1], r[2]) }},
-	{name: "sigmoid", temps: 2, consts: expConsts, emit: func(v mathISA, r []vec) {
+	{name: "rsqrt", emit: func(v mathISA, r []vec) { VSQRTPS(r[0], r[0]); v.inverse(r[0], r[1]) }},
+	{name: "reciprocal", emit: func(v mathISA, r []vec) { v.inverse(r[0], r[1]) }},
+	{name: "relu", emit: func(v mathISA, r []vec) { v.zero(r[1]); VMAXPS(r[0], r[1], r[0]) }},
+	{name: "exp", consts: expConsts, emit: func(v mathISA, r []vec) { v.exp(r[0], r[1], r[2]) }},
+	{name: "log", consts: logPoly, emit: func(v mathISA, r []vec) { v.log(r) }},
+	{name: "sigmoid", consts: expConsts, emit: func(v mathISA, r []vec) {
 		VXORPS(bits(signBit), r[0], r[0])
 		v.exp(r[0], r[1], r[2])
 		VADDPS(v.c(one), r[0], r[0])
 		v.inverse(r[0], r[1])
 	}},
-	{name: "silu", temps: 3, consts: expConsts, emit: func(v mathISA, r []vec) {
+	{name: "silu", consts: expConsts, emit: func(v mathISA, r []vec) {
 		VXORPS(bits(signBit), r[0], r[3])
 		v.exp(r[3], r[1], r[2])
 		VADDPS(v.c(one), r[3], r[3])
 		VDIVPS(r[3], r[0], r[0])
 	}},
-	{name: "tanh", temps: 4, consts: expConsts, emit: func(v mathISA, r []vec) { v.tanh(r) }},
-	{name: "erf", temps: 4, consts: append(append([]float64{}, expConsts...), erfLarge[:3]...), emit: func(v mathISA, r []vec) { v.erf(r[0], r[1], r[2], r[3], r[4]) }},
-	{name: "gelu", temps: 5, consts: append(append([]float64{}, expConsts...), erfLarge[:3]...), emit: func(v mathISA, r []vec) {
+	{name: "tanh", consts: expConsts, emit: func(v mathISA, r []vec) { v.tanh(r) }},
+	{name: "erf", consts: append(append([]float64{}, expConsts...), erfLarge[:3]...), emit: func(v mathISA, r []vec) { v.erf(r[0], r[1], r[2], r[3], r[4]) }},
+	{name: "gelu", consts: append(append([]float64{}, expConsts...), erfLarge[:3]...), emit: func(v mathISA, r []vec) {
 		VMULPS(num(0.5), r[0], r[5])
 		VMULPS(num(sqrtHalf), r[0], r[0])
 		v.erf(r[0], r[1], r[2], r[3], r[4])
 		VFMADD213PS(r[5], r[5], r[0])
 	}},
-	{name: "geluTanh", temps: 3, consts: expConsts, emit: func(v mathISA, r []vec) {
+	{name: "geluTanh", consts: expConsts, emit: func(v mathISA, r []vec) {
 		VMULPS(r[0], r[0], r[3])
 		VMOVUPS(num(geluCubic), r[1])
 		VFMADD213PS(num(geluLinear), r[1], r[3])
@@ -208,6 +215,38 @@ func (v mathISA) erf(x, a, p, n, t vec) {
 	v.horner(t, n, erfSmall)
 	VFMADD213PS(x, x, t) // small
 	v.selectBelow(a, erfSplit, t, p, x, n)
+}
+
+// log: x = 2ⁿ·(1+f) with 1+f from √½ to √2, and ln x = n·ln2 + f - f²/2 + f³·p. Numbers
+// that are not normal are scaled by 2²³ first.
+func (v mathISA) log(r []vec) {
+	f, n, p, z, t, x := r[0], r[1], r[2], r[3], r[4], r[5]
+	VMOVUPS(f, x)
+	VMULPS(num(1<<23), x, z)
+	v.selectBelow(x, 0x1p-126, z, x, f, t)
+	v.zero(p)
+	VMOVUPS(num(23), z)
+	v.selectBelow(x, 0x1p-126, z, p, p, t) // what n is to lose again
+	VPSUBD(bits(sqrtHalfBits), f, n)
+	VPSRAD(Imm(23), n, n)
+	VPSLLD(Imm(23), n, t)
+	VPSUBD(t, f, f)
+	VSUBPS(num(one), f, f)
+	VCVTDQ2PS(n, n)
+	VSUBPS(p, n, n)
+	v.horner(p, f, logPoly)
+	VMULPS(f, f, z)
+	VMULPS(f, p, p)
+	VMULPS(z, p, p)
+	VFMADD231PS(num(ln2Lo), n, p)
+	VFNMADD231PS(num(0.5), z, p)
+	VADDPS(p, f, f)
+	VFMADD231PS(num(ln2Hi), n, f)
+	v.selectBelow(x, math.Inf(1), f, x, f, t) // +∞ and NaN are their own logarithms
+	VMOVUPS(bits(signBit|infinity), z)
+	v.selectBelow(x, 0x1p-149, z, f, f, t)
+	VMOVUPS(bits(notANumber), z)
+	v.selectBelow(x, 0, z, f, f, t)
 }
 
 func (v mathISA) horner(p, x vec, coefficients []float64) {

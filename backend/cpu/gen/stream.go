@@ -12,14 +12,13 @@ import (
 // streamed is a kernel that computes one output from some inputs, element by
 // element. ins are pointers and scalars numbers, in the order of params, the
 // Go parameters after n. emit gets two sets of registers in turn: its inputs
-// first, then temps of them; the result is to be in the first.
+// first, the rest scratch; the result is to be in the first.
 type streamed struct {
 	name    string
 	params  string
 	ins     []string
 	scalars []string
 	out     string
-	temps   int
 	consts  []float64
 	emit    func(v mathISA, r, s []vec)
 }

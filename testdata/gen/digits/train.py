@@ -1,7 +1,6 @@
 """Train a convnet and a ViT on scikit-learn's handwritten digits: about three minutes.
 
-Writes testdata/onnx/digits-cnn and testdata/onnx/digits-vit: model.onnx (the
-CNN also as TorchScript's exporter writes it, with its BatchNormalization),
+Writes testdata/onnx/digits-cnn and testdata/onnx/digits-vit: model.onnx,
 config.json, preprocessor_config.json and one test digit as digit.png. Digits
 are 8x8; both nets see them enlarged to 32x32. Fails below 95 % on the test set.
 """
@@ -112,7 +111,7 @@ def shift(x):
 
 
 def write(name, net, picture, label):
-    """Model, sample and settings. The CNN's second export keeps its BatchNormalization nodes."""
+    """Model, sample and settings."""
     folder = OUT / name
     example = {"pixels": torch.zeros(2, 1, SIZE, SIZE)}
     common = {"outputs": ["logits"], "dynamic": {"pixels": {0: "batch"}}}

@@ -1,4 +1,4 @@
-"""Writes heatmap/testdata/bwr_matplotlib.hex with matplotlib's bwr (256 colours,
+"""Writes heatmap/testdata/bwr_matplotlib.hex with the bwr of matplotlib 3.11 (256 colours,
 three bytes each, truncated): python testdata/gen/image/matplotlib_bwr.py
 """
 import pathlib

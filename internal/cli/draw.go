@@ -1,0 +1,254 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lxtc/lxtc"
+	"github.com/lxtc/lxtc/heatmap"
+	"github.com/lxtc/lxtc/internal/arrays"
+	"github.com/lxtc/lxtc/internal/npy"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
+)
+
+// drawing arranges the relevance of every explained tensor as texts and
+// pictures.
+func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[string]*ir.Tensor) (heatmap.Doc, error) {
+	target := s.describe(opt, out)
+	d := heatmap.Doc{Title: "Why " + target + "?", Model: s.name, Rules: x.Report.Rules + ", " + x.Report.Form + " form"}
+	own := names(s.IR().Graph.Outputs)
+	for _, v := range x.Model.Graph.Outputs {
+		name, ok := strings.CutPrefix(v.Name, "R:")
+		if !ok || slices.Contains(own, v.Name) {
+			continue
+		}
+		r, err := out[v.Name].Float64s()
+		if err != nil {
+			return d, err
+		}
+		label := target
+		if len(opt.Explain) > 0 {
+			label = target + ", relevance of " + name
+		}
+		if err := s.arrange(&d, label, f, name, r, out[v.Name].Shape); err != nil {
+			return d, fmt.Errorf("relevance of %s: %w", name, err)
+		}
+	}
+	return d, nil
+}
+
+// arrange adds the relevance of one tensor to the drawing, by its shape:
+// [N, C, H, W] is pictures, [N, T, D] tokens, anything else numbers.
+func (s *subject) arrange(d *heatmap.Doc, label string, f *feed, name string, r []float64, shape []int) error {
+	tokens := f.tokens
+	if tokens == nil {
+		tokens = s.tokensOf(f)
+	}
+	rank := len(shape)
+	switch {
+	case rank == 4 && s.isPicture(f, name, shape):
+		return addPictures(d, label, f, r, shape)
+	case rank == 3:
+		return addTexts(d, label, tokens, r, shape[0], shape[1], shape[2])
+	case rank == 2 && tokens != nil && shape[0] == len(tokens):
+		return addTexts(d, label, tokens, r, 1, shape[0], shape[1])
+	case rank == 2:
+		return addTexts(d, label, tokens, r, shape[0], shape[1], 1)
+	case rank >= 2: // summed over all axes after the second
+		inner := 1
+		for _, n := range shape[2:] {
+			inner *= n
+		}
+		return addTexts(d, label, tokens, r, shape[0], shape[1], inner)
+	}
+	return addTexts(d, label, tokens, r, 1, len(r), 1)
+}
+
+// isPicture reports whether a tensor of four axes is what a picture went into,
+// or looks like one.
+func (s *subject) isPicture(f *feed, name string, shape []int) bool {
+	if t := f.tensors[name]; f.picture != nil && t != nil && slices.Equal(t.Shape, shape) {
+		return true
+	}
+	return shape[1] == 1 || shape[1] == 3 || shape[3] == 1 || shape[3] == 3
+}
+
+func addPictures(d *heatmap.Doc, label string, f *feed, r []float64, shape []int) error {
+	c, h, w := shape[1], shape[2], shape[3]
+	channelsLast := c != 1 && c != 3
+	if channelsLast {
+		h, w, c = shape[1], shape[2], shape[3]
+	}
+	for b := range shape[0] {
+		m := heatmap.Image{Target: rowLabel(label, b, shape[0]), Width: w, Height: h, Values: make([]float64, h*w)}
+		if f.picture != nil {
+			m.Picture = f.picture
+		}
+		for i, v := range r[b*c*h*w : (b+1)*c*h*w] {
+			if channelsLast {
+				m.Values[i/c] += v
+			} else {
+				m.Values[i%(h*w)] += v
+			}
+		}
+		d.Images = append(d.Images, m)
+	}
+	return nil
+}
+
+func addTexts(d *heatmap.Doc, label string, tokens []heatmap.Token, r []float64, rows, n, features int) error {
+	for b := range rows {
+		t := heatmap.Text{Target: rowLabel(label, b, rows), Tokens: make([]heatmap.Token, n)}
+		for i := range n {
+			if len(tokens) == n || len(tokens) == rows*n {
+				t.Tokens[i] = tokens[(b*n+i)%len(tokens)]
+			} else {
+				t.Tokens[i].Text = " " + strconv.Itoa(i)
+			}
+			for _, v := range r[(b*n+i)*features : (b*n+i+1)*features] {
+				t.Tokens[i].Value += v
+			}
+		}
+		d.Texts = append(d.Texts, t)
+	}
+	return nil
+}
+
+func rowLabel(label string, row, rows int) string {
+	if rows == 1 {
+		return label
+	}
+	return fmt.Sprintf("%s, row %d", label, row)
+}
+
+// tokensOf names the tokens of ids that came as an array, if there is a
+// tokenizer.
+func (s *subject) tokensOf(f *feed) []heatmap.Token {
+	ids := f.tensors["input_ids"]
+	if ids == nil || !ids.Elem.IsInt() {
+		return nil
+	}
+	tok, err := s.tokenizer()
+	if err != nil { // positions are shown instead
+		return nil
+	}
+	x, err := ids.Int64s()
+	if err != nil {
+		return nil
+	}
+	pieces := make([]string, len(x))
+	for i, id := range x {
+		piece, ok := tok.Token(int(id))
+		if !ok {
+			return nil
+		}
+		pieces[i] = piece
+	}
+	out := make([]heatmap.Token, len(x))
+	for i, p := range tok.CleanAll(pieces) {
+		out[i].Text = p
+	}
+	return out
+}
+
+// describe says what was explained, in words: ` Paris` (logits[0,-1,3681] = 17.2).
+func (s *subject) describe(opt lxtc.Options, out map[string]*ir.Tensor) string {
+	var parts []string
+	for _, t := range targetsOf(opt) {
+		parts = append(parts, s.describeTarget(t, out))
+	}
+	if len(parts) > 4 {
+		parts = append(parts[:3], fmt.Sprintf("%d more", len(parts)-3))
+	}
+	what := strings.Join(parts, " + ")
+	if opt.Temperature != 0 {
+		what = fmt.Sprintf("the probability of %s at temperature %g", what, opt.Temperature)
+	}
+	return what
+}
+
+func (s *subject) describeTarget(t passes.Target, out map[string]*ir.Tensor) string {
+	if t.Output == "" {
+		if v := defaultOutput(s.IR().Graph); v != nil {
+			t.Output = v.Name
+		}
+	}
+	y := out[t.Output]
+	if t.Seed || y == nil {
+		return t.String()
+	}
+	vals, err := y.Float64s()
+	if err != nil {
+		return t.String()
+	}
+	at, err := elements(t, vals, y.Shape)
+	if err != nil || len(at) != 1 {
+		return t.String()
+	}
+	n := y.Shape[len(y.Shape)-1]
+	class := at[0] % n
+	if t.Index == nil { // say which one it is
+		t.Index = unflat(at[0], y.Shape)
+	}
+	value := fmt.Sprintf("%s = %.4g", t, vals[at[0]])
+	if label := s.label(class, n, len(y.Shape)); label != "" {
+		return fmt.Sprintf("%s (%s)", label, value)
+	}
+	return value
+}
+
+func unflat(k int, shape []int) []int64 {
+	index := make([]int64, len(shape))
+	for a := len(shape) - 1; a >= 0; a-- {
+		index[a] = int64(k % shape[a])
+		k /= shape[a]
+	}
+	return index
+}
+
+// label names class k of n: by config.json, or as a token of the vocabulary if
+// the output has a position axis.
+func (s *subject) label(k, n, rank int) string {
+	if conf, err := s.config(); err == nil && len(conf.ID2Label) == n {
+		return conf.ID2Label[strconv.Itoa(k)]
+	}
+	if rank != 3 {
+		return ""
+	}
+	tok, err := s.tokenizer()
+	if err != nil {
+		return ""
+	}
+	piece, ok := tok.Token(k)
+	if !ok {
+		return ""
+	}
+	return strconv.Quote(tok.Clean(piece))
+}
+
+// draw writes the drawing to a file, to standard output, or for the terminal.
+func (a *app) draw(d heatmap.Doc, o heatmap.Options, path, format string) error {
+	if path == "" && format == "" {
+		o.Colors, o.Width = a.colors(a.stdout), width(a.stdout)
+		return heatmap.Terminal(a.stdout, d, o)
+	}
+	if format == "" {
+		format = "txt"
+	}
+	var buf bytes.Buffer
+	if err := heatmap.Encode(&buf, format, d, o); err != nil {
+		return err
+	}
+	return a.writeBytes(path, buf.Bytes())
+}
+
+func toArray(t *ir.Tensor) (npy.Array, error) {
+	if t == nil {
+		return npy.Array{}, fmt.Errorf("it was not computed")
+	}
+	return arrays.Array(t)
+}

@@ -1,0 +1,262 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/lxtc/lxtc"
+	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/backend/gorgonia"
+	"github.com/lxtc/lxtc/backend/reference"
+	"github.com/lxtc/lxtc/heatmap"
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/internal/npy"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
+	"github.com/spf13/cobra"
+)
+
+// explanation is the flags of `lxtc explain`.
+type explanation struct {
+	source
+	recipe
+	engine
+	out      string
+	format   string
+	seeds    string
+	contrast bool
+	cmap     string
+}
+
+func (a *app) explainCommand() *cobra.Command {
+	var e explanation
+	c := &cobra.Command{
+		Use:   "explain [MODEL]",
+		Short: "draw what an output of a model depends on",
+		Long: `Explain runs a model and shows how much each token or pixel contributed to an
+output. Without MODEL it explains a small language model that lxtc carries.
+
+The ending of -o says what is written: html, pdf, svg, png, tex, json, txt, or
+npz, which holds every output of the model under its own name and the relevance
+of each explained tensor as "R:" and the tensor's name. Without -o the terminal
+shows it.`,
+		Example: `  lxtc explain
+  lxtc explain models/smollm2 --text "The capital of France is" --target 'text:" Paris"'
+  lxtc explain resnet.onnx --image cat.jpg --preset imagenet -o heat.png
+  lxtc explain model.onnx --input in.npz --target 'logits[0,-1,42]' -o relevance.npz`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: a.run(func(ctx context.Context, args []string) error { return a.explain(ctx, e, args) }),
+	}
+	e.source.flags(c)
+	e.recipe.flags(c)
+	e.engine.flags(c)
+	f := c.Flags()
+	f.StringVarP(&e.out, "output", "o", "", "`FILE` to write; - is standard output")
+	f.StringVar(&e.format, "format", "", "format of the output, if the ending of -o does not say it: "+strings.Join(formats(), ", "))
+	f.StringVar(&e.seeds, "seed-npz", "", "relevance of outputs, as arrays named after them (`FILE`.npz), instead of a target")
+	f.BoolVar(&e.contrast, "contrast", false, "explain the target against the mean of all other classes or tokens")
+	f.StringVar(&e.cmap, "cmap", "", "colours: "+strings.Join(heatmap.Maps(), ", ")+", or a list such as 00f,80:fff,f00")
+	complete(c, "cmap", heatmap.Maps()...)
+	complete(c, "format", formats()...)
+	return c
+}
+
+// engine is the flags that say what runs the model.
+type engine struct {
+	backend string
+	threads int
+	double  bool
+}
+
+func (e *engine) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&e.backend, "backend", "gorgonia", "what runs the model: gorgonia, or reference (slow, in float64)")
+	f.IntVar(&e.threads, "threads", 0, "processors to use; 0 is all")
+	f.BoolVar(&e.double, "double", false, "keep float64 outputs (with --backend reference)")
+	complete(c, "backend", "gorgonia", "reference")
+}
+
+func (e engine) open() (backend.Backend, error) {
+	switch {
+	case e.threads < 0:
+		return nil, usagef("--threads is %d", e.threads)
+	case e.backend == "gorgonia" && e.double:
+		return nil, usagef("--double needs --backend reference")
+	case e.backend == "gorgonia":
+		return gorgonia.New(), nil
+	case e.backend == "reference" && e.double:
+		return reference.NewDouble(), nil
+	case e.backend == "reference":
+		return reference.New(), nil
+	}
+	return nil, usagef("no backend is called %q%s", e.backend, diag.DidYouMean(e.backend, []string{"gorgonia", "reference"}))
+}
+
+func (a *app) explain(ctx context.Context, e explanation, args []string) error {
+	format, err := formatOf(e.out, e.format)
+	if err != nil {
+		return err
+	}
+	cmap, err := heatmap.ParseMap(e.cmap)
+	if e.cmap != "" && err != nil {
+		return usageError(err)
+	}
+	b, err := e.engine.open()
+	if err != nil {
+		return err
+	}
+	opt, err := e.recipe.options()
+	if err != nil {
+		return err
+	}
+	s, err := a.openOrDefault(args)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	f, err := a.gather(s, e.source)
+	if err != nil {
+		return err
+	}
+	if opt.Targets, err = s.aims(e.targets, bind(s.IR().Graph, f.tensors)); err != nil {
+		return err
+	}
+	if err := a.seed(ctx, s, b, e, &opt, f); err != nil {
+		return err
+	}
+	x, out, err := a.relevance(ctx, s, b, e.engine, opt, f)
+	if err != nil {
+		return err
+	}
+	if format == "npz" {
+		return a.writeArrays(s, x, out, e.out)
+	}
+	d, err := s.drawing(x, opt, f, out)
+	if err != nil {
+		return err
+	}
+	return a.draw(d, heatmap.Options{Map: cmap}, e.out, format)
+}
+
+// openOrDefault opens the named model, or the one that lxtc carries.
+func (a *app) openOrDefault(args []string) (*subject, error) {
+	if len(args) == 0 {
+		return a.openEmbedded()
+	}
+	return a.open(args[0])
+}
+
+// relevance rewrites the model, runs it, and reports.
+func (a *app) relevance(ctx context.Context, s *subject, b backend.Backend, e engine, opt lxtc.Options, f *feed) (*lxtc.Explainer, map[string]*ir.Tensor, error) {
+	p := a.progress()
+	defer p.end()
+	x, err := s.Explainer(ctx, b, opt, backend.Options{Threads: e.threads, Progress: p.tick})
+	if x != nil && x.Rewritten != nil {
+		a.afterRewrite(x.Report)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	defer x.Close()
+	if a.verbose > 0 {
+		a.noteMemory(x, bind(x.Model.Graph, f.tensors))
+	}
+	out, err := x.Run(ctx, f.tensors)
+	p.end()
+	if err != nil {
+		return nil, nil, err
+	}
+	a.note("memory: %s of values at the worst moment, on %s", size(x.Stats().Peak), b.Name())
+	return x, out, nil
+}
+
+// noteMemory says before a run what it will take.
+func (a *app) noteMemory(x *lxtc.Explainer, d dims) {
+	st := x.Stats()
+	values, exact := d.intermediates(x.Model.Graph)
+	about := "about"
+	if !exact {
+		about = "at least"
+	}
+	a.note("memory: %s of weights, %s %s of values expected; %d nodes on %d processors", size(st.Weights), about, size(values), st.Nodes, runtime.GOMAXPROCS(0))
+}
+
+// size writes a number of bytes.
+func size(n int64) string {
+	const unit = 1024
+	f, k := float64(n), 0
+	for f >= unit && k < 4 {
+		f, k = f/unit, k+1
+	}
+	if k == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %ciB", f, "KMGT"[k-1])
+}
+
+// formats are the kinds of files that explain writes.
+func formats() []string {
+	var out []string
+	for _, f := range heatmap.Formats() {
+		out = append(out, f.Name)
+	}
+	return append(out, "npz")
+}
+
+// formatOf returns the format of an output; "" is the terminal.
+func formatOf(path, format string) (string, error) {
+	given := format
+	if given == "" {
+		given = strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
+		if given == "htm" {
+			given = "html"
+		}
+	}
+	switch {
+	case slices.Contains(formats(), given):
+		return given, nil
+	case format != "":
+		return "", usagef("no format is called %q%s; there are %s", format, diag.DidYouMean(format, formats()), strings.Join(formats(), ", "))
+	case path == "" || path == "-":
+		return "", nil
+	}
+	return "", usagef("-o %s: the ending says no format; use one of %s, or --format", path, strings.Join(formats(), ", "))
+}
+
+// writeArrays writes the outputs of the model under their names and relevance
+// under "R:" and the name of the explained tensor.
+func (a *app) writeArrays(s *subject, x *lxtc.Explainer, out map[string]*ir.Tensor, path string) error {
+	var archive npy.Archive
+	own := names(s.IR().Graph.Outputs)
+	for _, v := range x.Model.Graph.Outputs {
+		if !slices.Contains(own, v.Name) && !strings.HasPrefix(v.Name, "R:") {
+			continue
+		}
+		arr, err := toArray(out[v.Name])
+		if err != nil {
+			a.warn("output %q is left out: %v", v.Name, err)
+			continue
+		}
+		archive = append(archive, npy.Entry{Name: v.Name, Array: arr})
+	}
+	if path != "" && path != "-" && strings.EqualFold(filepath.Ext(path), ".npz") {
+		return npy.WriteFile(path, archive)
+	}
+	b, err := npy.EncodeArchive(archive)
+	if err != nil {
+		return err
+	}
+	return a.writeBytes(path, b)
+}
+
+// targetsOf returns the targets that were explained.
+func targetsOf(opt lxtc.Options) []passes.Target {
+	if len(opt.Targets) == 0 {
+		return []passes.Target{passes.Argmax}
+	}
+	return opt.Targets
+}

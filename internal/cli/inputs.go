@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lxtc/lxtc/heatmap"
+	"github.com/lxtc/lxtc/image"
+	"github.com/lxtc/lxtc/internal/arrays"
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/internal/npy"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/spf13/cobra"
+)
+
+// feed is what goes into a model, and where it came from.
+type feed struct {
+	tensors map[string]*ir.Tensor
+	tokens  []heatmap.Token // the tokens of the text; no values yet
+	picture *image.RGB      // what the model sees of the picture
+}
+
+// source is the flags that say where inputs come from.
+type source struct {
+	text   string
+	image  string
+	preset string
+	input  string
+}
+
+func (s *source) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&s.text, "text", "", "text to explain: a `STRING`, @FILE, or - for standard input")
+	f.StringVar(&s.image, "image", "", "PNG or JPEG `FILE` to explain")
+	f.StringVar(&s.preset, "preset", "", "how to prepare the picture, instead of preprocessor_config.json: clip, hf-vit, imagenet, timm")
+	f.StringVar(&s.input, "input", "", "arrays named after the model's inputs (`FILE`.npz)")
+	complete(c, "preset", presets()...)
+}
+
+// gather makes the inputs of a model.
+func (a *app) gather(s *subject, src source) (*feed, error) {
+	f := &feed{tensors: map[string]*ir.Tensor{}}
+	if src.text == "" && src.image == "" && src.input == "" {
+		src.text = s.prompt
+	}
+	if src.input != "" {
+		if err := a.fromArrays(s.IR(), src.input, f); err != nil {
+			return nil, err
+		}
+	}
+	if src.image != "" {
+		if err := s.fromPicture(src, f); err != nil {
+			return nil, err
+		}
+	}
+	if src.text != "" {
+		text, err := a.textOf(src.text)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.fromText(text, f); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.complete(f, src); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// complete reports the inputs that are missing.
+func (s *subject) complete(f *feed, src source) error {
+	var missing []string
+	for _, v := range s.IR().Graph.Inputs {
+		if f.tensors[v.Name] == nil {
+			missing = append(missing, fmt.Sprintf("%s (%s)", v.Name, v.Type))
+		}
+	}
+	switch {
+	case len(missing) == 0:
+		return nil
+	case src.input != "":
+		return unreadable(diag.Errorf("", "the model's inputs without an array: %s", strings.Join(missing, ", ")).In(src.input))
+	case src.text == "" && src.image == "":
+		return usageError(diag.Errorf("", "nothing to run the model on; its inputs are %s", strings.Join(missing, ", ")).
+			Help("give --text, --image or --input in.npz"))
+	}
+	return usageError(diag.Errorf("", "inputs that nothing was given for: %s", strings.Join(missing, ", ")).
+		Help("give them with --input in.npz, as arrays of those names"))
+}
+
+// fromArrays reads an .npz file, or an .npy file for a model of one input.
+func (a *app) fromArrays(m *ir.Model, file string, f *feed) error {
+	archive, err := npy.ReadFile(file)
+	if err != nil {
+		return unreadable(err)
+	}
+	if len(archive) == 1 && archive[0].Name == "" && len(m.Graph.Inputs) == 1 {
+		archive[0].Name = m.Graph.Inputs[0].Name
+	}
+	for _, e := range archive {
+		i := slices.IndexFunc(m.Graph.Inputs, func(v *ir.Value) bool { return v.Name == e.Name })
+		if i < 0 {
+			a.warn("%s: array %q is no input of the model%s", file, e.Name, diag.DidYouMean(e.Name, names(m.Graph.Inputs)))
+			continue
+		}
+		t, err := fit(e.Array, m.Graph.Inputs[i].Type)
+		if err != nil {
+			return unreadable(fmt.Errorf("%s: array %q: %w", file, e.Name, err))
+		}
+		f.tensors[e.Name] = t
+	}
+	return nil
+}
+
+// fit turns an array into a tensor of a value's type.
+func fit(a npy.Array, want ir.Type) (*ir.Tensor, error) {
+	t, err := arrays.Tensor(a)
+	if err != nil {
+		return nil, err
+	}
+	if t, err = convert(t, want.Elem); err != nil {
+		return nil, err
+	}
+	return t, checkShape(t.Shape, want)
+}
+
+// checkShape reports a shape that cannot be one of the given type.
+func checkShape(shape []int, want ir.Type) error {
+	if want.Rank() < 0 {
+		return nil
+	}
+	if len(shape) != want.Rank() {
+		return fmt.Errorf("shape %v has %d axes, the model wants %s", shape, len(shape), want)
+	}
+	for i, n := range shape {
+		if k, known := want.Shape[i].Num(); known && k != int64(n) {
+			return fmt.Errorf("shape %v has %d at axis %d, the model wants %s", shape, n, i, want)
+		}
+	}
+	return nil
+}
+
+// convert returns t with elements of another type: any floating point type
+// from another (rounding), any integer from another that it fits, booleans
+// from integers.
+func convert(t *ir.Tensor, elem ir.DType) (*ir.Tensor, error) {
+	switch {
+	case t.Elem == elem:
+		return t, nil
+	case t.Elem.IsFloat() && (elem == ir.Double || elem == ir.Float16 || elem == ir.BFloat16):
+		x, err := t.Float64s()
+		if err != nil {
+			return nil, err
+		}
+		if elem == ir.Double {
+			return ir.Of(x, t.Shape...), nil
+		}
+		return halves(x, t.Shape, elem)
+	case t.Elem.IsInt() && elem == ir.Bool:
+		x, err := t.Int64s()
+		if err != nil {
+			return nil, err
+		}
+		b := make([]bool, len(x))
+		for i, v := range x {
+			b[i] = v != 0
+		}
+		return ir.Of(b, t.Shape...), nil
+	case t.Elem == ir.Bool && elem.IsInt():
+		return arrays.Convert(&ir.Tensor{Elem: ir.Uint8, Shape: t.Shape, Raw: t.Raw}, elem)
+	}
+	return arrays.Convert(t, elem)
+}
+
+func halves(x []float64, shape []int, elem ir.DType) (*ir.Tensor, error) {
+	round := ir.F16
+	if elem == ir.BFloat16 {
+		round = ir.BF16
+	}
+	raw := make([]byte, 0, 2*len(x))
+	for _, v := range x {
+		h := round(float32(v))
+		raw = append(raw, byte(h), byte(h>>8))
+	}
+	return ir.NewTensor(elem, shape, raw)
+}
+
+func names(vs []*ir.Value) []string {
+	var out []string
+	for _, v := range vs {
+		out = append(out, v.Name)
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/lxtc/lxtc/image"
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/ir"
+)
+
+// fromPicture prepares a picture as the model was trained on it.
+func (s *subject) fromPicture(src source, f *feed) error {
+	v, err := s.pictureInput(f)
+	if err != nil {
+		return err
+	}
+	p, err := s.preprocess(src.preset)
+	if err != nil {
+		return err
+	}
+	if isNHWC(v.Type) {
+		p.Layout = image.NHWC
+	}
+	rgb, err := image.Open(src.image)
+	if err != nil {
+		return unreadable(err)
+	}
+	t, err := p.Apply(rgb)
+	if err != nil {
+		return unreadable(fmt.Errorf("%s: %w", src.image, err))
+	}
+	if err := checkShape(t.Shape, v.Type); err != nil {
+		return unreadable(diag.Errorf("", "input %q: a picture prepared as %s has %w", v.Name, p.Name, err).
+			Help("choose another --preset, or put the model's preprocessor_config.json beside it"))
+	}
+	tensor, err := convert(ir.Of(t.Data, t.Shape...), v.Type.Elem)
+	if err != nil {
+		return err
+	}
+	f.tensors[v.Name], f.picture = tensor, t.Picture
+	return nil
+}
+
+// pictureInput finds the input that takes pictures: the first one of floating
+// point with four axes.
+func (s *subject) pictureInput(f *feed) (*ir.Value, error) {
+	for _, v := range s.IR().Graph.Inputs {
+		if f.tensors[v.Name] == nil && v.Type.Elem.IsFloat() && v.Type.Rank() == 4 && !strings.Contains(v.Name, "past") {
+			return v, nil
+		}
+	}
+	return nil, usagef("the model has no input for a picture; its inputs are %s", strings.Join(names(s.IR().Graph.Inputs), ", "))
+}
+
+// isNHWC reports whether a type has its channels last.
+func isNHWC(t ir.Type) bool {
+	return t.Rank() == 4 && isChannels(t.Shape[3]) && !isChannels(t.Shape[1])
+}
+
+func isChannels(d ir.Dim) bool { return d.Is(1) || d.Is(3) }
+
+// preprocess returns the pipeline of the named preset, or the one that the
+// model's preprocessor_config.json describes.
+func (s *subject) preprocess(preset string) (image.Preprocess, error) {
+	if preset != "" {
+		if !slices.Contains(presets(), preset) {
+			return image.Preprocess{}, usagef("no preset is called %q%s; there are %s", preset, diag.DidYouMean(preset, presets()), strings.Join(presets(), ", "))
+		}
+		return image.Preset(preset)
+	}
+	b, err := s.read("preprocessor_config.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		return image.Preprocess{}, unreadable(diag.Errorf("", "no preprocessor_config.json beside the model or one folder up, which says how pictures are prepared").In(s.IR().File).
+			Help("choose a --preset: %s", strings.Join(presets(), ", ")))
+	}
+	if err != nil {
+		return image.Preprocess{}, unreadable(err)
+	}
+	p, err := image.ParseConfig(b)
+	if err != nil {
+		return p, unreadable(fmt.Errorf("preprocessor_config.json: %w", err))
+	}
+	if p.Name == "" {
+		p.Name = "preprocessor_config.json says"
+	}
+	return p, nil
+}
+
+func presets() []string {
+	var out []string
+	for _, p := range image.Presets() {
+		out = append(out, p.Name)
+	}
+	return out
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lxtc/lxtc"
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/passes"
+	"github.com/lxtc/lxtc/rules"
+	"github.com/spf13/cobra"
+)
+
+// recipe is the flags that say what to explain and by which rules.
+type recipe struct {
+	rules       string
+	form        string
+	targets     []string
+	explain     []string
+	temperature float64
+	allow       bool
+}
+
+func (r *recipe) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&r.rules, "rules", "r", "attnlrp", "rule map: a `NAME` that lxtc carries, or a .rules file")
+	f.StringVar(&r.form, "form", "gradient", "form of the rules: gradient or explicit")
+	f.StringArrayVar(&r.targets, "target", nil, "what to explain; several are summed (see `lxtc help targets`)")
+	f.StringArrayVar(&r.explain, "explain", nil, "`TENSOR` to explain, by its ONNX name, instead of the inputs or token embeddings; repeatable")
+	f.Float64Var(&r.temperature, "temperature", 0, "explain softmax(output/`T`) instead of the output")
+	f.BoolVar(&r.allow, "allow-missing", false, "let nothing flow through operators without a rule, instead of failing")
+	completeWith(c, "rules", ruleMaps)
+	complete(c, "form", "gradient", "explicit")
+	c.ValidArgsFunction = completeModel
+}
+
+// ruleMaps completes -r: the maps that lxtc carries, and files.
+func ruleMaps() []string {
+	files, _ := filepath.Glob("*.rules") // the pattern is well formed
+	return slices.Concat(rules.Builtin(), files)
+}
+
+// options reads the rule map and the form; the targets need the model (see
+// aims).
+func (r *recipe) options() (lxtc.Options, error) {
+	opt := lxtc.Options{Explain: r.explain, Temperature: r.temperature, Allow: r.allow}
+	switch r.form {
+	case "gradient":
+	case "explicit":
+		opt.Form = passes.ExplicitForm
+	default:
+		return opt, usagef("--form is %q, want gradient or explicit", r.form)
+	}
+	var err error
+	opt.Rules, err = loadRules(r.rules)
+	return opt, err
+}
+
+// loadRules reads a rule map by the name that lxtc has for it, or from a file.
+func loadRules(name string) (*rules.Map, error) {
+	if slices.Contains(rules.Builtin(), name) {
+		return rules.Load(name)
+	}
+	text, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(name, ".rules"):
+		return nil, usageError(diag.Errorf("", "no rule map is called %q, and there is no such file%s", name, diag.DidYouMean(name, rules.Builtin())).
+			Help("`lxtc rules` lists the maps: %s", strings.Join(rules.Builtin(), ", ")))
+	case err != nil:
+		return nil, unreadable(err)
+	}
+	m, err := rules.Parse(filepath.Base(name), string(text), rules.Standard())
+	if err != nil {
+		return nil, unreadable(fmt.Errorf("rule map: %w", err))
+	}
+	return m, nil
+}

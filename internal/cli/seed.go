@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lxtc/lxtc"
+	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/backend/reference"
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/internal/npy"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
+)
+
+// seed turns --seed-npz and --contrast into relevance that comes with the
+// inputs.
+func (a *app) seed(ctx context.Context, s *subject, b backend.Backend, e explanation, opt *lxtc.Options, f *feed) error {
+	switch {
+	case e.seeds == "" && !e.contrast:
+		return nil
+	case e.seeds != "" && e.contrast:
+		return usagef("--seed-npz and --contrast exclude each other")
+	case e.temperature != 0:
+		return usagef("--temperature explains a probability, and --seed-npz and --contrast give the relevance of the output itself: leave one out")
+	case e.seeds != "":
+		return a.seedArrays(s, e.seeds, opt, f)
+	}
+	return a.seedContrast(ctx, s, b, e.engine, opt, f)
+}
+
+// seedArrays reads the relevance of outputs from arrays named after them.
+func (a *app) seedArrays(s *subject, file string, opt *lxtc.Options, f *feed) error {
+	archive, err := npy.ReadFile(file)
+	if err != nil {
+		return unreadable(err)
+	}
+	outputs := map[string]*ir.Value{}
+	for _, v := range s.IR().Graph.Outputs {
+		outputs[v.Name] = v
+	}
+	if len(archive) == 0 {
+		return unreadable(fmt.Errorf("%s: no arrays", file))
+	}
+	for _, e := range archive {
+		v := outputs[e.Name]
+		if v == nil {
+			return unreadable(fmt.Errorf("%s: array %q is no output of the model%s", file, e.Name, diag.DidYouMean(e.Name, names(s.IR().Graph.Outputs))))
+		}
+		t, err := fit(e.Array, v.Type)
+		if err != nil {
+			return unreadable(fmt.Errorf("%s: array %q: %w", file, e.Name, err))
+		}
+		opt.Targets = append(opt.Targets, passes.Target{Output: e.Name, Seed: true})
+		f.tensors["R:"+e.Name] = t
+	}
+	return nil
+}
+
+// seedContrast explains each target against the mean of the other elements of
+// its last axis: it weighs +1, each of the other N-1 weighs -1/(N-1). Their
+// values are known after a first run.
+func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e engine, opt *lxtc.Options, f *feed) error {
+	out, err := a.forward(ctx, s, b, backend.Options{Threads: e.threads}, f)
+	if err != nil {
+		return err
+	}
+	seeds := map[string][]float64{}
+	for _, t := range targetsOf(*opt) {
+		if t.Output == "" {
+			if v := defaultOutput(s.IR().Graph); v != nil {
+				t.Output = v.Name
+			}
+		}
+		y := out[t.Output]
+		if y == nil {
+			return usageError(diag.Errorf("LX3004", "no output is called %q%s", t.Output, diag.DidYouMean(t.Output, names(s.IR().Graph.Outputs))))
+		}
+		vals, err := y.Float64s()
+		if err != nil {
+			return err
+		}
+		at, err := elements(t, vals, y.Shape)
+		if err != nil {
+			return err
+		}
+		if seeds[t.Output] == nil {
+			seeds[t.Output] = make([]float64, len(vals))
+		}
+		n := y.Shape[len(y.Shape)-1]
+		if n < 2 {
+			return usagef("--contrast: output %s has %d element in its last axis, there is nothing to compare with", t.Output, n)
+		}
+		for _, k := range at {
+			r := seeds[t.Output]
+			for i := k - k%n; i < k-k%n+n; i++ {
+				if i == k {
+					r[i] += vals[i]
+				} else {
+					r[i] -= vals[i] / float64(n-1)
+				}
+			}
+		}
+	}
+	opt.Targets = nil
+	for _, v := range s.IR().Graph.Outputs {
+		r := seeds[v.Name]
+		if r == nil {
+			continue
+		}
+		t, err := convert(ir.Of(r, out[v.Name].Shape...), v.Type.Elem)
+		if err != nil {
+			return err
+		}
+		opt.Targets = append(opt.Targets, passes.Target{Output: v.Name, Seed: true})
+		f.tensors["R:"+v.Name] = t
+	}
+	return nil
+}
+
+// elements returns the flat positions of a target's elements in its output.
+func elements(t passes.Target, y []float64, shape []int) ([]int, error) {
+	rank := len(shape)
+	if t.Index != nil {
+		k, err := flat(t.Index, shape)
+		return []int{k}, err
+	}
+	if rank < 1 || rank > 3 {
+		return nil, usagef("target %s: the largest element is taken of outputs with one to three axes; name an index", t)
+	}
+	n := shape[rank-1]
+	best := func(start int) int {
+		k := start
+		for i := start; i < start+n; i++ {
+			if y[i] > y[k] {
+				k = i
+			}
+		}
+		return k
+	}
+	var out []int
+	switch rank {
+	case 1:
+		out = append(out, best(0))
+	case 2:
+		for b := range shape[0] {
+			out = append(out, best(b*n))
+		}
+	case 3:
+		for b := range shape[0] {
+			start, err := flat([]int64{int64(b), t.Position, 0}, shape)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, best(start))
+		}
+	}
+	return out, nil
+}
+
+// flat returns the position of an element in row-major order; negative indices
+// count from the end.
+func flat(index []int64, shape []int) (int, error) {
+	if len(index) != len(shape) {
+		return 0, usagef("index %v has %d numbers for an output of shape %v", index, len(index), shape)
+	}
+	k := 0
+	for a, i := range index {
+		n := int64(shape[a])
+		if i < 0 {
+			i += n
+		}
+		if i < 0 || i >= n {
+			return 0, usagef("index %d of axis %d is outside shape %v", index[a], a, shape)
+		}
+		k = k*int(n) + int(i)
+	}
+	return k, nil
+}
+
+// forward runs the model as it was read.
+func (a *app) forward(ctx context.Context, s *subject, b backend.Backend, run backend.Options, f *feed) (map[string]*ir.Tensor, error) {
+	m := s.IR().Clone()
+	m.Closer = nil
+	opt := passes.Options{Supports: b.Supports, Eval: reference.Eval}
+	pipeline := passes.Pipeline{passes.Legalize, passes.Dead, passes.Schedule}
+	if _, err := pipeline.Run(ctx, m, opt, passes.Driver{}); err != nil {
+		return nil, err
+	}
+	p, err := b.Compile(m, run)
+	if err != nil {
+		return nil, err
+	}
+	session, err := p.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	defer session.Close()
+	return session.Run(ctx, f.tensors)
+}

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
+)
+
+// aims turns the arguments of --target into targets. Numbers and words mean an
+// element of the last axis of the default output at its last position, in
+// every batch row: d tells how many there are.
+func (s *subject) aims(args []string, d dims) ([]passes.Target, error) {
+	var out []passes.Target
+	for _, arg := range args {
+		ts, err := s.aim(arg, d)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ts...)
+	}
+	return out, nil
+}
+
+func (s *subject) aim(arg string, d dims) ([]passes.Target, error) {
+	if text, ok := strings.CutPrefix(arg, "text:"); ok {
+		if unquoted, err := strconv.Unquote(text); err == nil {
+			text = unquoted
+		}
+		id, err := s.tokenOf(text)
+		if err != nil {
+			return nil, err
+		}
+		return s.class(id, d)
+	}
+	if n, err := strconv.ParseInt(arg, 10, 64); err == nil {
+		return s.class(n, d)
+	}
+	name, _, _ := strings.Cut(arg, "[")
+	outputs := names(s.IR().Graph.Outputs)
+	if slices.Contains(outputs, name) || arg == "argmax" || arg == "max" {
+		t, err := passes.ParseTarget(arg)
+		return []passes.Target{t}, err
+	}
+	return s.word(arg, d)
+}
+
+// word finds the class or token that a word means. If there is none, a word
+// that looks like an element is one of an output that does not exist.
+func (s *subject) word(arg string, d dims) ([]passes.Target, error) {
+	conf, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	if n, ok := conf.class(arg); ok {
+		return s.class(n, d)
+	}
+	id, err := s.tokenOf(arg)
+	if err == nil {
+		return s.class(id, d)
+	}
+	if !errors.Is(err, fs.ErrNotExist) && len(conf.ID2Label) == 0 && !strings.HasSuffix(arg, "]") {
+		return nil, err
+	}
+	var known []string
+	for _, label := range conf.ID2Label {
+		known = append(known, label)
+	}
+	slices.Sort(known)
+	outputs := names(s.IR().Graph.Outputs)
+	name, _, _ := strings.Cut(arg, "[")
+	return nil, usageError(diag.Errorf("LX3004", "target %q is no output, class or token of the model%s", arg, diag.DidYouMean(name, append(known, outputs...))).
+		In(s.IR().File).Help("the outputs are %s; `lxtc help targets` lists what a target may be", strings.Join(outputs, ", ")))
+}
+
+// tokenOf returns the one token that a text stands for.
+func (s *subject) tokenOf(text string) (int64, error) {
+	tok, err := s.tokenizer()
+	if err != nil {
+		return 0, err
+	}
+	id, err := tok.Target(text)
+	if err != nil {
+		return 0, usageError(fmt.Errorf("target %q: %w", text, err))
+	}
+	return int64(id), nil
+}
+
+// class returns element n of the last axis, at the last position, in every
+// batch row.
+func (s *subject) class(n int64, d dims) ([]passes.Target, error) {
+	v := defaultOutput(s.IR().Graph)
+	if v == nil {
+		return nil, usagef("the model has no floating point output to explain")
+	}
+	var out []passes.Target
+	add := func(index ...int64) { out = append(out, passes.Target{Output: v.Name, Index: index}) }
+	switch v.Type.Rank() {
+	case 1:
+		add(n)
+	case 2:
+		for b := range d.rows(v) {
+			add(b, n)
+		}
+	case 3:
+		for b := range d.rows(v) {
+			add(b, -1, n)
+		}
+	default:
+		return nil, usageError(diag.Errorf("LX3004", "target %d: output %s is %s, and classes are looked for in outputs of one to three axes", n, v.Name, v.Type).
+			Help("write %s[i,j,…]", v.Name))
+	}
+	return out, nil
+}
+
+// rows returns the number of batch rows of an output: 1 if it cannot be known.
+func (d dims) rows(v *ir.Value) int64 {
+	if n, ok := d.of(v.Type.Shape[0]); ok {
+		return n
+	}
+	return 1
+}
+
+// defaultOutput is the output that is explained if none is named.
+func defaultOutput(g *ir.Graph) *ir.Value {
+	var first *ir.Value
+	for _, v := range g.Outputs {
+		switch {
+		case !v.Type.Elem.IsFloat():
+		case v.Name == "logits":
+			return v
+		case first == nil:
+			first = v
+		}
+	}
+	return first
+}
