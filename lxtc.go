@@ -18,6 +18,7 @@ import (
 
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
+	exporter "github.com/lxtc/lxtc/exporter/onnx"
 	"github.com/lxtc/lxtc/importer/onnx"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
@@ -59,6 +60,9 @@ type Options struct {
 	Targets []passes.Target
 	// Temperature explains softmax(output/T) instead of the output; 0 does not.
 	Temperature float64
+	// TargetsOnly computes no output but the targets, and of a sequence only the
+	// target's position: faster where only relevance is wanted.
+	TargetsOnly bool
 	Sums        bool // also relevance summed per token or pixel, as "R.sum:" and the name
 	Allow       bool // let nothing flow through live operators without a rule, instead of failing
 
@@ -70,6 +74,15 @@ type Options struct {
 type Rewritten struct {
 	Model  *ir.Model
 	Report *passes.Report
+}
+
+// SaveOptions say how to write a model.
+type SaveOptions = exporter.Options
+
+// Save writes the model as an ONNX file. Weights in files of external data are
+// referred to, not copied.
+func (r *Rewritten) Save(path string, opt SaveOptions) error {
+	return exporter.Save(path, r.Model, opt)
 }
 
 // minOpset is the version of ai.onnx that rewritten models are written in, if
@@ -109,7 +122,7 @@ func (m *Model) rewrite(ctx context.Context, po passes.Options, d passes.Driver)
 func (m *Model) passOptions(opt Options) passes.Options {
 	return passes.Options{
 		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets,
-		Temperature: opt.Temperature, Sums: opt.Sums, Allow: opt.Allow, Eval: reference.Eval,
+		Temperature: opt.Temperature, TargetsOnly: opt.TargetsOnly, Sums: opt.Sums, Allow: opt.Allow, Eval: reference.Eval,
 	}
 }
 

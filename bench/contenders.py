@@ -8,6 +8,8 @@ what comes before (imports, weights, tokens) is not.
 """
 
 import argparse
+import importlib.machinery
+import importlib.util
 import json
 import pathlib
 import sys
@@ -68,8 +70,6 @@ def torch_forward(args, ids):
 
 def lxt_efficient(args, ids):
     """LXT's patches of LLaMA. Its package imports every architecture, some newer than this transformers."""
-    import importlib.util
-
     root = pathlib.Path(importlib.util.find_spec("lxt").origin).parent / "efficient"
     for name, folder in (("lxt.efficient", root), ("lxt.efficient.models", root / "models")):
         sys.modules[name] = types.ModuleType(name)
@@ -87,8 +87,9 @@ def lxt_explicit(args, ids):
     bitsandbytes = types.ModuleType("bitsandbytes.nn")
     for name in ("Linear4bit", "Linear8bitLt"):
         setattr(bitsandbytes, name, type(name, (), {}))
-    sys.modules["bitsandbytes"] = types.ModuleType("bitsandbytes")
-    sys.modules["bitsandbytes.nn"] = bitsandbytes
+    for module in (types.ModuleType("bitsandbytes"), bitsandbytes):
+        module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, None)
+        sys.modules[module.__name__] = module
     from lxt.explicit.models import llama
 
     model = load(args, llama.LlamaForCausalLM)
@@ -107,7 +108,7 @@ def explain(model, ids, gradient):
         best = model(inputs_embeds=x, use_cache=False).logits[0, -1].max(-1)
         best.values.backward(None if gradient else best.values.detach())
         per_token = (x.detach() * x.grad if gradient else x.grad).sum(-1)[0]
-        return int(best.indices), float(best.values), per_token.tolist()
+        return int(best.indices), float(best.values.detach()), per_token.tolist()
 
     return run
 

@@ -12,7 +12,7 @@ threads, each contender in its own process:
     peak     greatest resident memory of that process (ru_maxrss)
 
 --lxtc is a whole command, for instance `./lxtc explain models/smollm2 --text
-@bench/everest.txt -o /tmp/heat.json`. --go-bench is a `go test -bench` command;
+@bench/everest.txt -o heat.json`. --go-bench is a `go test -bench` command;
 its ns/op are lxtc's `run`. Ratios are to lxt-efficient.
 """
 

@@ -10,6 +10,9 @@ func Default() Pipeline {
 		Recognize,                 // say what the exporter meant
 		Dead.Named("dead-before"), // what recognition replaced
 		Aim,                       // what is explained
+		Demand,                    // and nothing else, if nothing else is wanted
+		Fold.Named("fold-cut"),    // the positions that were cut
+		Dead.Named("dead-cut"),    // what the cuts replaced
 		Swap,                      // bind rules, while nodes are still those of the model
 		Seed,                      // where relevance starts
 		Relevance,                 // the reverse walk

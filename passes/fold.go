@@ -12,13 +12,17 @@ var Fold = Pass{
 	Name: "fold",
 	Doc: "compute what is constant\n\n" +
 		"Constant nodes become constants of the graph; nodes with constant inputs are computed; shape arithmetic whose result follows from types is replaced by its result. " +
-		"Weights stay as they are: a result larger than 4 MiB is not stored, and quantized weights are not unpacked.",
+		"Weights stay as they are: a result larger than 4 MiB, or a moved copy larger than 64 KiB, is not stored, and quantized weights are not unpacked.",
 	Run: fold,
 }
 
 // foldLimit is the largest constant that folding makes, in bytes. Beyond it a
 // model would carry a second copy of its weights.
 const foldLimit = 4 << 20
+
+// moveLimit is the same for what only moves data: a transposed weight is a
+// copy that kernels do not need.
+const moveLimit = 64 << 10
 
 // unfoldable operators have constant inputs in ordinary models and must still
 // run: random numbers, and 4-bit and 8-bit weights that stay packed.
@@ -34,7 +38,7 @@ func fold(c *Context, m *ir.Model) error {
 		}
 		data := foldKnown(n)
 		if data == nil {
-			data = foldEval(c, n)
+			data = foldEval(c, m, n)
 		}
 		if data == nil {
 			refine(c, m, n)
@@ -152,7 +156,7 @@ func knownTensor(v *ir.Value) *ir.Tensor {
 
 // foldEval computes a node whose inputs are all constant; nil if they are not
 // or the result is too large.
-func foldEval(c *Context, n *ir.Node) []*ir.Tensor {
+func foldEval(c *Context, m *ir.Model, n *ir.Node) []*ir.Tensor {
 	if n.Op.Name == "Constant" {
 		if t := n.Attrs.Tensor("value"); t != nil {
 			return []*ir.Tensor{t}
@@ -173,7 +177,11 @@ func foldEval(c *Context, n *ir.Node) []*ir.Tensor {
 		in[i] = v.Data
 		size += int64(len(v.Data.Raw))
 	}
-	if size > foldLimit || !smallResult(n) {
+	limit := int64(foldLimit)
+	if op := m.Ops.Lookup(n.Op); op != nil && op.Moves {
+		limit = moveLimit
+	}
+	if size > limit || !smallResult(n, limit) {
 		return nil
 	}
 	out, err := c.Eval(n, in)
@@ -182,20 +190,20 @@ func foldEval(c *Context, n *ir.Node) []*ir.Tensor {
 		return nil
 	}
 	for _, t := range out {
-		if t != nil && len(t.Raw) > foldLimit {
+		if t != nil && int64(len(t.Raw)) > limit {
 			return nil
 		}
 	}
 	return out
 }
 
-func smallResult(n *ir.Node) bool {
+func smallResult(n *ir.Node, limit int64) bool {
 	for _, v := range n.Out {
 		if v == nil {
 			continue
 		}
 		if shape, ok := v.Type.Static(); ok {
-			if size, err := ir.ByteSize(v.Type.Elem, shape); err == nil && size > foldLimit {
+			if size, err := ir.ByteSize(v.Type.Elem, shape); err == nil && size > limit {
 				return false
 			}
 		}

@@ -35,6 +35,7 @@ type Options struct {
 	Explain     []string // names of the tensors to explain; none is DefaultSources
 	Targets     []Target // what the relevance starts from; none is the argmax of the last position
 	Temperature float64  // explain softmax(output/T); 0 is no softmax
+	TargetsOnly bool     // the outputs themselves are not wanted, save what the targets are of
 	Sums        bool     // also output relevance summed per token or pixel
 
 	// Eval computes a node from constants; nil folds nothing.
@@ -202,5 +203,5 @@ func (c *Context) Warn(format string, args ...any) {
 // Kept reports whether the user named v: it is explained, or a target, or an
 // output. A pass must leave such a value in the graph, under its name.
 func (c *Context) Kept(m *ir.Model, v *ir.Value) bool {
-	return m.Graph.IsOutput(v) || slices.ContainsFunc(c.Explain, v.Named)
+	return m.Graph.IsOutput(v) || c.explained(v)
 }

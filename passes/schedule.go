@@ -16,87 +16,107 @@ var Schedule = Pass{
 	Run:   schedule,
 }
 
-// gap is the distance of neighbours: room for nodes that move between them.
-const gap = 1 << 20
-
 func schedule(c *Context, m *ir.Model) error {
 	g := m.Graph
-	order := slices.Collect(g.Nodes())
-	at := make(map[*ir.Node]int, len(order))
-	for i, n := range order {
-		at[n] = i * gap
-	}
-	before := make(map[*ir.Node][]*ir.Node) // nodes that move to just before a node
-	moved := 0
-	for _, n := range slices.Backward(order) {
-		reader := firstReader(g, n, at)
-		if reader == nil || at[reader] <= at[n]+gap || !outlives(n, at[reader], at) {
-			continue
+	s := &sinking{g: g, place: map[*ir.Node]*place{}}
+	s.end.prev, s.end.next = &s.end, &s.end
+	before := slices.Collect(g.Nodes())
+	for n := range g.Backward() { // all readers of n have their place
+		reader := s.firstReader(n)
+		if reader == nil || !s.free(n, reader) {
+			reader = s.end.next
 		}
-		before[reader] = append(before[reader], n)
-		at[n] = at[reader] - 1
-		moved++
+		s.insert(n, reader)
 	}
-	if moved == 0 {
+	after := make([]*ir.Node, 0, len(before))
+	for p := s.end.next; p != &s.end; p = p.next {
+		after = append(after, p.node)
+	}
+	if slices.Equal(before, after) {
 		return nil
 	}
-	out := make([]*ir.Node, 0, len(order))
-	var place func(n *ir.Node)
-	place = func(n *ir.Node) {
-		for _, p := range slices.Backward(before[n]) { // earlier nodes were found later
-			place(p)
-		}
-		out = append(out, n)
-	}
-	for i, n := range order {
-		if at[n] == i*gap {
-			place(n)
-		}
-	}
-	if slices.Equal(out, order) {
-		return nil
-	}
-	c.Did("sink", m.Graph.Name, "")
-	return g.Reorder(out)
+	c.Did("sink", g.Name, "")
+	return g.Reorder(after)
 }
 
-// firstReader returns the first node that reads an output of n; nil if an
-// output is one of the graph's, or nobody reads it.
-func firstReader(g *ir.Graph, n *ir.Node, at map[*ir.Node]int) *ir.Node {
-	var first *ir.Node
+// sinking is the order of the nodes placed so far, the last first.
+type sinking struct {
+	g     *ir.Graph
+	place map[*ir.Node]*place
+	end   place // sentinel of the circular list
+}
+
+// A place is one node in the order. Places compare by their labels.
+type place struct {
+	node       *ir.Node
+	label      int64
+	prev, next *place
+}
+
+// gap is the distance of the labels of neighbours: room for nodes between
+// them.
+const gap = 1 << 20
+
+// insert gives n the place just before next.
+func (s *sinking) insert(n *ir.Node, next *place) {
+	p := &place{node: n, prev: next.prev, next: next}
+	next.prev.next, next.prev = p, p
+	s.place[n] = p
+	if p.prev == &s.end {
+		p.label = next.label - gap
+		return
+	}
+	p.label = p.prev.label + (next.label-p.prev.label)/2
+	if p.label == p.prev.label { // no room left
+		s.relabel()
+	}
+}
+
+func (s *sinking) relabel() {
+	label := int64(0)
+	for p := s.end.next; p != &s.end; p = p.next {
+		p.label = label
+		label += gap
+	}
+}
+
+// firstReader returns the place of the first node that reads an output of n;
+// nil if an output is one of the graph's, or nobody reads it, or a subgraph
+// does.
+func (s *sinking) firstReader(n *ir.Node) *place {
+	var first *place
 	for _, v := range n.Out {
 		if v == nil {
 			continue
 		}
-		if g.IsOutput(v) {
+		if s.g.IsOutput(v) {
 			return nil
 		}
 		for _, u := range v.Uses() {
-			if _, here := at[u.Node]; !here {
-				return nil // read inside a subgraph
+			p := s.place[u.Node]
+			if p == nil {
+				return nil
 			}
-			if first == nil || at[u.Node] < at[first] {
-				first = u.Node
+			if first == nil || p.label < first.label {
+				first = p
 			}
 		}
 	}
 	return first
 }
 
-// outlives reports whether every input of n is still needed at the given
-// place, so that n may move there for free.
-func outlives(n *ir.Node, place int, at map[*ir.Node]int) bool {
+// free reports whether every input of n is still needed at the given place, so
+// that n may move there without keeping anything alive.
+func (s *sinking) free(n *ir.Node, to *place) bool {
 	for _, v := range n.In {
-		if v == nil || v.Data != nil || v.Def == nil {
+		if v == nil || v.Def == nil {
 			continue
 		}
-		last := -1
-		for _, u := range v.Uses() {
-			if u.Node != n {
-				last = max(last, at[u.Node])
-			}
-		}
-		if last < place {
+		needed := slices.ContainsFunc(v.Uses(), func(u ir.Use) bool {
+			p := s.place[u.Node]
+			return p != nil && p.label >= to.label
+		})
+		if !needed {
 			return false
 		}
 	}

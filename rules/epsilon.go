@@ -13,11 +13,15 @@ func stabilized(eps string) []Param {
 // Epsilon shares relevance in proportion to contribution. AttnLRP, eq. 8.
 var Epsilon = &Rule{
 	Name:      "epsilon",
-	Doc:       "share in proportion to contribution\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (z + ε)). Gradient form: the derivative. AttnLRP eq. 8; Bach et al. 2015.",
-	Params:    stabilized("1e-6"),
+	Doc:       "share in proportion to contribution\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (z + ε)). Gradient form: the derivative, in which a bias that is left out leaves no trace. AttnLRP eq. 8; Bach et al. 2015.",
+	Params:    withBias(),
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		return c.TimesInput(c.VJP(c.Node, c.Ratio(c.R[0], c.Node.Out[0])))
+		z := c.Node.Out[0]
+		if b := c.addedBias(); b != nil && c.Call.Word("bias") == "zero" {
+			z = c.Sub(z, b)
+		}
+		return c.TimesInput(c.VJP(c.Node, c.Ratio(c.R[0], z)))
 	},
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
@@ -31,13 +35,12 @@ var EpsilonBias = &Rule{
 	Params:    append(stabilized("1e-6"), Param{Name: "eps_bias", Default: "1e-8", Doc: "ε of the step that the bias takes part in"}),
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		l := linearOf(c)
-		z := c.Node.Out[0]
-		if l.bias < 0 {
-			return Epsilon.Relevance(c)
+		z, r := c.Node.Out[0], c.R[0]
+		u := z
+		if b := c.addedBias(); b != nil {
+			u = c.Sub(z, b)
+			r = c.Mul(u, c.Div(r, c.stabilizeBy("eps_bias", z)))
 		}
-		u := c.Sub(z, c.Node.In[l.bias])
-		r := c.Mul(u, c.Div(c.R[0], c.stabilizeBy("eps_bias", z)))
 		return c.TimesInput(c.VJP(c.Node, c.Ratio(r, u)))
 	},
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },

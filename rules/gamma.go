@@ -17,31 +17,12 @@ var Gamma = &Rule{
 		x, z, r := l.input(), c.Node.Out[0], c.R[0]
 		up := func(v *ir.Value) *ir.Value { return c.Add(v, c.Mul(c.Param("gamma", v), c.Pos(v))) }
 		down := func(v *ir.Value) *ir.Value { return c.Add(v, c.Mul(c.Param("gamma", v), c.NegPart(v))) }
-		xp, xn := c.Pos(x), c.NegPart(x)
-		zero := c.Scalar(0, z)
-		// half is the part that outputs of one sign send back, their inputs of
-		// the same sign meeting the weights wp and the others wn.
-		half := func(sign string, wp, wn func(*ir.Value) *ir.Value) *ir.Value {
-			a, b := l.at(xp, wp, wp), l.at(xn, wn, nil)
-			s := c.Op("Where", c.Op(sign, z, zero), c.Ratio(r, c.Add(a.Out[0], b.Out[0])), zero)
-			return c.Add(c.Mul(xp, l.back(a, s)), c.Mul(xn, l.back(b, s)))
+		xp, xn, zero := c.Pos(x), c.NegPart(x), c.Scalar(0, z)
+		// half is what outputs of one sign send back.
+		half := func(sign string, w, other change) *ir.Value {
+			s := l.parts(xp, xn, w, other, w)
+			return s.share(c.Op("Where", c.Op(sign, z, zero), c.Ratio(r, s.sumOfParts), zero))
 		}
 		return c.Only(l.x, c.Add(half("Greater", up, down), half("Less", down, up)))
-	},
-}
-
-// ZPlus keeps positive contributions only: zennit's ZPlus, the αβ rule with
-// α = 1 and β = 0.
-var ZPlus = &Rule{
-	Name:      "zplus",
-	Doc:       "keep positive contributions only\n\nz⁺ = x⁺w⁺ + x⁻w⁻ + b⁺, R_x = x⁺ (s w⁺) + x⁻ (s w⁻), s = R / (z⁺ + ε). zennit's ZPlus, αβ with α = 1, β = 0; Bach et al. 2015.",
-	Params:    withBias(),
-	Conserves: true,
-	Relevance: func(c *Context) []*ir.Value {
-		l := linearOf(c)
-		xp, xn := c.Pos(l.input()), c.NegPart(l.input())
-		a, b := l.at(xp, c.Pos, c.Pos), l.at(xn, c.NegPart, nil)
-		s := c.Ratio(c.R[0], c.Add(a.Out[0], b.Out[0]))
-		return c.Only(l.x, c.Add(c.Mul(xp, l.back(a, s)), c.Mul(xn, l.back(b, s))))
 	},
 }

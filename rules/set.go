@@ -12,7 +12,7 @@ import (
 func Standard() Set {
 	return Set{
 		Epsilon, EpsilonBias, Bilinear, UniformEpsilon, Uniform, Identity, Taylor, NormIdentity, LayerNormEpsilon,
-		Gamma, ZPlus, Move, Pass, Gradient, Stop,
+		Gamma, ZPlus, AlphaBeta, ZBox, WSquare, Flat, Move, Pass, Gradient, Stop,
 	}
 }
 

@@ -7,55 +7,49 @@ import (
 )
 
 // A kernel computes a node's outputs. An omitted input is nil. Outputs may
-// share their inputs' buffers (views). Kernels keep no references.
+// share their inputs' buffers, but are Values of their own: views. Kernels keep
+// no references.
 type kernel func(c *call) ([]*Value, error)
 
 // call is one run of one kernel.
 type call struct {
 	*session
-	n     *ir.Node
-	in    []*Value
-	ids   nodeIDs
-	temps []*Value
+	n    *ir.Node
+	in   []*Value
+	ids  nodeIDs
+	made []*buffer // what the kernel has taken from memory
 }
 
 // one wraps the usual single result.
 func one(v *Value) ([]*Value, error) { return []*Value{v}, nil }
 
-// new returns an uninitialized contiguous value.
+// new returns an uninitialized contiguous value. If the kernel does not return
+// it, or a view of it, its buffer goes back when the kernel has returned.
 func (c *call) new(elem ir.DType, shape ...int) *Value {
-	n := count(shape)
-	if n < 0 || n > maxElements {
-		panic(fmt.Sprintf("shape %v is too large", shape))
+	b := c.memory.alloc(count(shape) * size(elem))
+	c.made = append(c.made, b)
+	return &Value{elem: elem, shape: shape, buf: b}
+}
+
+// settle gives back the buffers that no output holds.
+func (c *call) settle() {
+	for _, b := range c.made {
+		if b.refs == 0 {
+			c.memory.put(b)
+		}
 	}
-	return &Value{elem: elem, shape: shape, buf: c.memory.alloc(n * size(elem))}
+	c.made = nil
 }
 
-// maxElements bounds a single tensor: 2³⁴ elements are 64 GiB of float32, and a
-// product beyond it is a malformed model's.
-const maxElements = 1 << 34
-
-// temp returns a value that lives until the kernel has returned.
-func (c *call) temp(elem ir.DType, shape ...int) *Value {
-	v := c.new(elem, shape...)
-	v.buf.refs++
-	c.temps = append(c.temps, v)
-	return v
-}
-
-func (c *call) dropTemps() {
-	for _, v := range c.temps {
-		c.memory.release(v.buf)
-	}
-	c.temps = nil
-}
-
-// dense returns v, or a contiguous copy of it that lives as long as the call.
+// dense returns v, or a copy of it, without strides.
 func (c *call) dense(v *Value) *Value {
-	if v.contiguous() {
+	switch {
+	case v.strides == nil:
 		return v
+	case v.contiguous(): // the strides of axes of one mean nothing, but readers of strides would trip
+		return v.view(v.shape, nil, v.off)
 	}
-	d := c.temp(v.elem, v.shape...)
+	d := c.new(v.elem, v.shape...)
 	c.copyTo(d.buf.bytes[:d.len()*size(v.elem)], v)
 	return d
 }
@@ -63,27 +57,27 @@ func (c *call) dense(v *Value) *Value {
 // floats returns the elements of a float32 value, row-major.
 func (c *call) floats(v *Value) []float32 { return flat[float32](c.dense(v)) }
 
-// reuse returns a value to write the result to: input i itself if it is
-// contiguous, of that type and size, and dies with this call, else a new one.
+// reuse returns a value to write the result to: input i itself if the call may
+// overwrite it, else a new one.
 func (c *call) reuse(i int, elem ir.DType, shape []int) *Value {
-	v := c.in[i]
-	if v == nil || v.elem != elem || v.strides != nil || v.off != 0 || v.buf.borrowed || v.buf.refs != 1 || v.len() != count(shape) {
-		return c.new(elem, shape...)
+	if v := c.in[i]; c.expendable(i, 1) && v.elem == elem && v.len() == count(shape) {
+		return v.view(shape, nil, 0)
 	}
-	id := c.ids.in[i]
-	uses := 0
-	for _, other := range c.ids.in {
-		if other == id {
-			uses++
-		}
-	}
-	if int(c.left[id]) != uses {
-		return c.new(elem, shape...)
-	}
-	return v.view(shape, nil, 0)
+	return c.new(elem, shape...)
 }
 
-// ints returns the elements of an integer or boolean value.
+// expendable reports whether input i is contiguous memory that nobody else
+// reads: no other value shares it, no other node has a use for it, and it is
+// an input of this one only so many times.
+func (c *call) expendable(i int, times int32) bool {
+	v := c.in[i]
+	if v == nil || v.strides != nil || v.off != 0 || v.buf.borrowed || v.buf.refs != 1 {
+		return false
+	}
+	return c.left[c.ids.in[i]] == times
+}
+
+// ints returns a copy of the elements of an integer or boolean value.
 func (c *call) ints(v *Value) []int64 {
 	d := c.dense(v)
 	out := make([]int64, d.len())

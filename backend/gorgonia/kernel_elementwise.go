@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
@@ -26,71 +27,70 @@ func binary(c *call) ([]*Value, error) {
 		return one(acc.view(acc.shape, acc.strides, acc.off))
 	}
 	for i, next := range c.in[1:] {
-		y, err := c.zip(op, acc, next, i == 0)
+		shape, err := broadcastShapes(acc.shape, next.shape)
 		if err != nil {
 			return nil, err
 		}
-		if i+1 < len(c.in)-1 { // an intermediate result of a sum of many
-			y.buf.refs++
-			c.temps = append(c.temps, y)
+		out := acc // of the steps before
+		switch {
+		case i == 0:
+			out = c.result(shape)
+		case !slices.Equal(acc.shape, shape):
+			out = c.new(ir.Float, shape...)
 		}
-		acc = y
+		if err := c.zip(op, out, acc, next); err != nil {
+			return nil, err
+		}
+		acc = out
 	}
 	return one(acc)
 }
 
-// zip computes op(x, y), broadcast. inputs says that x and y are the node's
-// first two inputs, whose memory may be written to if nobody needs it.
-func (c *call) zip(op cpu.Binary, x, y *Value, inputs bool) (*Value, error) {
-	shape, err := broadcastShapes(x.shape, y.shape)
-	if err != nil {
-		return nil, err
-	}
-	out := c.result(shape, inputs)
+// zip computes out = op(x, y), broadcast to out's shape. out may be x or y if
+// that has this shape.
+func (c *call) zip(op cpu.Binary, out, x, y *Value) error {
 	if out.len() == 0 {
-		return out, nil
+		return nil
 	}
+	shape := out.shape
 	dst := flat[float32](out)
 	switch {
 	case y.len() == 1 && x.contiguous() && x.len() == out.len():
 		c.engine.ZipScalar(op, dst, flat[float32](x), as[float32](y)[0])
-		return out, nil
+		return nil
 	case x.len() == 1 && y.contiguous() && y.len() == out.len():
 		c.engine.ScalarZip(op, dst, as[float32](x)[0], flat[float32](y))
-		return out, nil
+		return nil
 	case x.contiguous() && y.contiguous() && x.len() == out.len() && y.len() == out.len():
 		c.engine.Zip(op, dst, flat[float32](x), flat[float32](y))
-		return out, nil
+		return nil
 	}
 	sx, err := broadcastStrides(x, shape)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	sy, err := broadcastStrides(y, shape)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	short, sx, sy := collapse(shape, sx, sy)
 	c.engine.Broadcast(op, short, dst, operandAt(x, sx), operandAt(y, sy))
-	return out, nil
+	return nil
 }
 
-func (c *call) result(shape []int, inputs bool) *Value {
-	if !inputs {
-		return c.new(ir.Float, shape...)
+// result returns a value for an elementwise function of the first two inputs:
+// one of them, if it may be overwritten, or a new one.
+func (c *call) result(shape []int) *Value {
+	times := int32(1)
+	if len(c.in) == 2 && c.ids.in[0] == c.ids.in[1] { // f(x, x)
+		times = 2
 	}
-	out := c.reuse(0, ir.Float, shape)
-	if out.buf != c.in[0].buf && len(c.in) == 2 {
-		again := c.reuse(1, ir.Float, shape)
-		if again.buf == c.in[1].buf {
-			out.buf.refs++
-			c.temps = append(c.temps, out) // give the new one back
-			return again
+	for i := range 2 {
+		if v := c.in[i]; c.expendable(i, times) && v.len() == count(shape) {
+			return v.view(shape, nil, 0)
 		}
-		again.buf.refs++
-		c.temps = append(c.temps, again)
 	}
-	return out
+	return c.new(ir.Float, shape...)
 }
 
 func unary(c *call) ([]*Value, error) { return c.mapped(unaries[c.n.Op.Name], c.in[0]) }
@@ -125,10 +125,10 @@ func swish(c *call) ([]*Value, error) {
 // pow knows the exponents that models have; others go to the interpreter.
 func pow(c *call) ([]*Value, error) {
 	e := c.in[1]
-	if e.elem != ir.Float || e.len() != 1 {
+	x := c.in[0]
+	if e.elem != ir.Float || e.len() != 1 || len(e.shape) > len(x.shape) {
 		return interpret(c)
 	}
-	x := c.in[0]
 	switch as[float32](e)[0] {
 	case 1:
 		return one(x.view(x.shape, x.strides, x.off))
@@ -251,7 +251,7 @@ func where(c *call) ([]*Value, error) {
 func selected[T any](c *call, shape []int) ([]*Value, error) {
 	out := c.new(c.in[1].elem, shape...)
 	dst := flat[T](out)
-	mask := flat[bool](c.dense(c.spread(c.in[0], shape)))
+	mask := flat[uint8](c.dense(c.spread(c.in[0], shape)))
 	pick := func(v *Value) (data []T, step int) {
 		if v.len() == 1 {
 			return as[T](v)[:1], 0
@@ -265,7 +265,7 @@ func selected[T any](c *call, shape []int) ([]*Value, error) {
 	b, sb := pick(c.in[2])
 	c.inChunks(len(dst), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			if mask[i] {
+			if mask[i] != 0 {
 				dst[i] = a[i*sa]
 			} else {
 				dst[i] = b[i*sb]

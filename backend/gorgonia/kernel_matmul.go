@@ -37,7 +37,7 @@ func matrixOf(v *Value) (matrix, bool) {
 		if m.rows == 1 {
 			m.ld = max(m.cols, 1)
 		}
-		return m, m.cols != 1 || right == 1 || m.ld >= 1
+		return m, true
 	case (down == 1 || m.rows == 1) && (right >= m.rows || m.cols == 1):
 		m.trans, m.ld = true, max(right, m.rows, 1)
 		return m, true
@@ -193,7 +193,7 @@ func gemm(c *call) ([]*Value, error) {
 	y := outs[0]
 	c.engine.ZipScalar(cpu.Mul, flat[float32](y), flat[float32](y), alpha)
 	if bias != nil {
-		scaled := c.temp(ir.Float, bias.shape...)
+		scaled := c.new(ir.Float, bias.shape...)
 		c.engine.ZipScalar(cpu.Mul, flat[float32](scaled), c.floats(bias), beta)
 		err = c.addBias(y, scaled)
 	}

@@ -188,9 +188,6 @@ func layerNorm(c *call) ([]*Value, error) {
 		c.engine.Map(cpu.Rsqrt, flat[float32](inv), flat[float32](inv))
 		if len(outs) > 2 {
 			outs[2] = inv
-		} else {
-			inv.buf.refs++
-			c.temps = append(c.temps, inv)
 		}
 	}
 	outs[0] = c.new(ir.Float, x.shape...)

@@ -29,6 +29,16 @@ var float32s = map[string]kernel{
 // types, else the reference interpreter's, which computes in float64. It is nil
 // if neither knows the operator.
 func kernelFor(n *ir.Node) kernel {
+	if k := fastKernel(n); k != nil {
+		return k
+	}
+	if reference.New().Supports(n) == nil {
+		return interpret
+	}
+	return nil
+}
+
+func fastKernel(n *ir.Node) kernel {
 	op := n.Op.String()
 	if k := anyType[op]; k != nil && !packed(n) {
 		return k
@@ -36,10 +46,21 @@ func kernelFor(n *ir.Node) kernel {
 	if k := float32s[op]; k != nil && onlyFloat32(n) {
 		return k
 	}
-	if reference.New().Supports(n) == nil {
-		return interpret
-	}
 	return nil
+}
+
+// Interpreted returns the nodes of m that the backend leaves to the reference
+// interpreter, because it has no kernel for their operator and types: right,
+// but slow, in float64 and on one thread. A few kernels hand rare cases that
+// show only during a run (Pow with an odd exponent, say) to it as well.
+func Interpreted(m *ir.Model) []*ir.Node {
+	var ns []*ir.Node
+	for n := range m.Graph.Nodes() {
+		if fastKernel(n) == nil {
+			ns = append(ns, n)
+		}
+	}
+	return ns
 }
 
 // packed reports whether a value of n has elements narrower than a byte.
@@ -84,16 +105,14 @@ func interpret(c *call) ([]*Value, error) {
 	}
 	vs := make([]*Value, len(outs))
 	for i, t := range outs {
-		if t == nil {
-			continue
+		switch {
+		case t == nil:
+		case t.Elem.Bits() < 8:
+			vs[i] = borrow(t)
+		default:
+			vs[i] = c.new(t.Elem, t.Shape...)
+			copy(vs[i].buf.bytes, t.Raw)
 		}
-		v := c.new(t.Elem, t.Shape...)
-		if t.Elem.Bits() < 8 {
-			v = &Value{elem: t.Elem, shape: t.Shape, buf: &buffer{bytes: t.Raw, borrowed: true}}
-		} else {
-			copy(v.buf.bytes, t.Raw)
-		}
-		vs[i] = v
 	}
 	return vs, nil
 }

@@ -12,7 +12,11 @@ type memory struct {
 	free       map[int][]*buffer // by size class
 	live, peak int64
 	held       int64 // bytes in free
+	poison     bool  // overwrite what nobody may read with NaNs: for tests
 }
+
+// idle is the number of references of a buffer that memory holds.
+const idle = -1
 
 // class rounds a size up so that buffers of nearly equal size serve each
 // other: to an eighth of the power of two below it, at most 12 % too much.
@@ -32,24 +36,37 @@ func (m *memory) alloc(n int) *buffer {
 		b := list[len(list)-1]
 		m.free[c] = list[:len(list)-1]
 		m.held -= int64(c)
+		b.refs = 0
 		return b
 	}
 	if m.held > m.live+maxIdle { // sizes have changed: let the old buffers go
 		m.free, m.held = nil, 0
 	}
-	return &buffer{bytes: make([]byte, c)}
+	b := &buffer{bytes: make([]byte, c)}
+	m.spoil(b)
+	return b
 }
 
 // maxIdle is how much more idle memory than live memory a session keeps.
 const maxIdle = 256 << 20
 
+// release gives up one reference to a buffer, and the buffer with the last.
 func (m *memory) release(b *buffer) {
 	if b.borrowed {
 		return
 	}
-	if b.refs--; b.refs > 0 {
-		return
+	if b.refs--; b.refs == 0 {
+		m.put(b)
 	}
+}
+
+// put takes a buffer back that has no references.
+func (m *memory) put(b *buffer) {
+	if b.refs != 0 {
+		panic("a buffer is given back twice, or while it is in use: a bug in the accounts")
+	}
+	b.refs = idle
+	m.spoil(b)
 	c := len(b.bytes)
 	m.live -= int64(c)
 	m.held += int64(c)
@@ -57,6 +74,17 @@ func (m *memory) release(b *buffer) {
 		m.free = map[int][]*buffer{}
 	}
 	m.free[c] = append(m.free[c], b)
+}
+
+// spoil makes a read of a buffer's old or missing contents visible: all bits
+// set is a NaN of every floating point type.
+func (m *memory) spoil(b *buffer) {
+	if !m.poison {
+		return
+	}
+	for i := range b.bytes {
+		b.bytes[i] = 0xff
+	}
 }
 
 // copyTo writes the elements of v to raw, row-major.

@@ -57,14 +57,14 @@ func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
-	outs, err := s.run(n, vs, s.current.ids[o.at])
+	outs, err := s.run(n, s.current.kernels[o.at], vs, s.current.ids[o.at])
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", n, err)
 	}
 	if len(outs) == 1 {
 		return outs[0], nil
 	}
-	return &tuple{outs[0], outs}, nil
+	return &tuple{&Value{shape: []int{0}}, outs}, nil
 }
 
 // nodeIDs are the session's numbers of a node's inputs and outputs; -1 for
@@ -72,23 +72,21 @@ func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 type nodeIDs struct{ in, out []int }
 
 // run computes one node and does the accounts of its values.
-func (s *session) run(n *ir.Node, vs []G.Value, ids nodeIDs) ([]*Value, error) {
+func (s *session) run(n *ir.Node, k kernel, vs []G.Value, ids nodeIDs) ([]*Value, error) {
 	c := &call{session: s, n: n, in: make([]*Value, len(ids.in)), ids: ids}
-	for i, k := 0, 0; i < len(ids.in); i++ {
+	for i, next := 0, 0; i < len(ids.in); i++ {
 		if ids.in[i] < 0 {
 			continue
 		}
-		v, ok := vs[k].(*Value)
-		if !ok {
-			v = vs[k].(*tuple).Value
-		}
+		v := vs[next].(*Value)
+		next++
 		if v.buf == nil {
 			return nil, fmt.Errorf("input %d was released too early: a bug in the accounts of %v", i, n)
 		}
 		c.in[i] = v
-		k++
 	}
-	outs, err := kernelFor(n)(c)
+	defer c.settle()
+	outs, err := k(c)
 	if err != nil {
 		return nil, err
 	}
@@ -97,17 +95,19 @@ func (s *session) run(n *ir.Node, vs []G.Value, ids nodeIDs) ([]*Value, error) {
 	}
 	outs = outs[:len(ids.out)]
 	for i, id := range ids.out { // keep outputs before inputs go: views share buffers
-		if outs[i] == nil {
+		if id < 0 {
+			outs[i] = nil
 			continue
 		}
-		outs[i].buf.refs++
-		if id >= 0 {
-			s.vals[id] = outs[i]
+		if outs[i] == nil {
+			return nil, fmt.Errorf("output %d was not computed", i)
 		}
+		outs[i].buf.refs++
+		s.vals[id] = outs[i]
 	}
-	c.dropTemps()
+	c.settle()
 	if s.opt.WatchNaN {
-		if err := watch(c.in, outs); err != nil {
+		if err := c.watch(outs); err != nil {
 			return nil, err
 		}
 	}
@@ -115,10 +115,9 @@ func (s *session) run(n *ir.Node, vs []G.Value, ids nodeIDs) ([]*Value, error) {
 		return nil, err
 	}
 	for i, id := range ids.out {
-		if outs[i] == nil {
-			outs[i] = &Value{elem: ir.Float, shape: []int{0}, buf: &buffer{borrowed: true}}
-		} else if id < 0 || s.left[id] == 0 {
+		if id >= 0 && s.left[id] == 0 { // nobody reads it
 			s.drop(outs[i])
+			s.vals[id] = nil
 		}
 	}
 	for i, id := range ids.in {
@@ -144,22 +143,42 @@ func (s *session) drop(v *Value) {
 }
 
 // watch fails if an output holds a NaN or an infinity that no input holds.
-func watch(in, out []*Value) error {
-	bad := func(vs []*Value) bool {
-		for _, v := range vs {
-			if v == nil || v.elem != ir.Float || !v.contiguous() {
-				continue
-			}
-			for _, x := range flat[float32](v) {
-				if x-x != 0 {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	if bad(out) && !bad(in) {
+func (c *call) watch(outs []*Value) error {
+	if c.anyNotFinite(outs) && !c.anyNotFinite(c.in) {
 		return fmt.Errorf("an output holds a NaN or an infinity that no input holds")
 	}
 	return nil
+}
+
+func (c *call) anyNotFinite(vs []*Value) bool {
+	for _, v := range vs {
+		if v != nil && c.notFinite(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// notFinite looks at the exponents: those of a NaN or an infinity are all ones.
+func (c *call) notFinite(v *Value) bool {
+	switch v.elem {
+	case ir.Float:
+		return anyMasked(flat[uint32](c.dense(v)), 0x7f800000)
+	case ir.Double:
+		return anyMasked(flat[uint64](c.dense(v)), 0x7ff<<52)
+	case ir.Float16:
+		return anyMasked(flat[uint16](c.dense(v)), 0x7c00)
+	case ir.BFloat16:
+		return anyMasked(flat[uint16](c.dense(v)), 0x7f80)
+	}
+	return false
+}
+
+func anyMasked[T uint16 | uint32 | uint64](xs []T, mask T) bool {
+	for _, x := range xs {
+		if x&mask == mask {
+			return true
+		}
+	}
+	return false
 }

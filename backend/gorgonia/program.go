@@ -144,15 +144,11 @@ func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string
 	defer s.engine.Park()
 	defer s.clear()
 	copy(s.left, s.uses)
+	if err := checkInputs(s.m.Graph, in); err != nil {
+		return nil, err
+	}
 	for _, v := range s.m.Graph.Inputs {
-		t := in[v.Name]
-		if t == nil {
-			return nil, fmt.Errorf("input %q is missing", v.Name)
-		}
-		if t.Elem != v.Type.Elem {
-			return nil, fmt.Errorf("input %q is %s, want %s", v.Name, t.Elem, v.Type.Elem)
-		}
-		s.vals[s.number[v]] = borrow(t)
+		s.vals[s.number[v]] = borrow(in[v.Name])
 	}
 	for i, p := range s.plans {
 		if err := s.runPlan(p, s.segments[i]); err != nil {

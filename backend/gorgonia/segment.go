@@ -47,17 +47,19 @@ func layerOf(n *ir.Node) string {
 	return ""
 }
 
-// A plan is what a segment needs to be bound: its nodes, and the number of
-// each value in the whole program.
+// A plan is what a segment needs to be bound: its nodes, their kernels, and
+// the number of each value in the whole program.
 type plan struct {
-	nodes []*ir.Node
-	ids   []nodeIDs
-	args  []int  // values that come from outside, in the order in which the segment meets them
-	key   string // equal plans can share a segment
+	nodes   []*ir.Node
+	kernels []kernel
+	ids     []nodeIDs
+	args    []int  // values that come from outside, in the order in which the segment meets them
+	key     string // equal plans can share a segment
 }
 
 // planOf numbers the values of a run of nodes. Two plans have the same key if
-// they do the same to other values.
+// their nodes are connected in the same way. What the nodes do need not be the
+// same: a segment asks the plan that runs for its kernels and attributes.
 func planOf(nodes []*ir.Node, id func(*ir.Value) int) *plan {
 	p := &plan{nodes: nodes}
 	var key strings.Builder
@@ -87,18 +89,14 @@ func planOf(nodes []*ir.Node, id func(*ir.Value) int) *plan {
 				k = id(v)
 				local[k] = len(local)
 				fmt.Fprintf(&key, "%d:%d ", v.Type.Elem, v.Type.Rank())
+			} else {
+				key.WriteString("_ ")
 			}
 			ids.out = append(ids.out, k)
 		}
-		for _, a := range n.Attrs {
-			if t, ok := a.Value.(*ir.Tensor); ok {
-				fmt.Fprintf(&key, "%s=%p ", a.Name, t)
-				continue
-			}
-			fmt.Fprintf(&key, "%s=%v ", a.Name, a.Value)
-		}
 		key.WriteString("\n")
 		p.ids = append(p.ids, ids)
+		p.kernels = append(p.kernels, kernelFor(n))
 	}
 	p.key = key.String()
 	return p

@@ -2,6 +2,7 @@ package gorgonia
 
 import (
 	"fmt"
+	"math/bits"
 	"reflect"
 	"slices"
 	"unsafe"
@@ -20,6 +21,7 @@ type Value struct {
 	strides []int // in elements; nil is contiguous, row-major
 	off     int   // first element
 	buf     *buffer
+	strs    []string // elements of a String tensor, which has no bytes
 	typ     hm.Type // what the graph's node declares
 }
 
@@ -33,7 +35,7 @@ type buffer struct {
 
 // borrow returns a value over the bytes of t, without a copy.
 func borrow(t *ir.Tensor) *Value {
-	return &Value{elem: t.Elem, shape: t.Shape, buf: &buffer{bytes: t.Raw, borrowed: true}}
+	return &Value{elem: t.Elem, shape: t.Shape, strs: t.Strs, buf: &buffer{bytes: t.Raw, borrowed: true}}
 }
 
 // Shape, Size, Data, Uintptr, MemSize, Dtype and Format make a gorgonia.Value.
@@ -103,13 +105,22 @@ type tuple struct {
 	outs []*Value
 }
 
+// count returns the number of elements of a shape. It panics over a shape that
+// cannot be: a malformed model's.
 func count(shape []int) int {
-	n := 1
+	n := uint64(1)
 	for _, d := range shape {
-		n *= d
+		hi, lo := bits.Mul64(n, uint64(d)) // a negative number is a huge one
+		if hi != 0 || lo > maxElements {
+			panic(fmt.Sprintf("shape %v is negative or too large", shape))
+		}
+		n = lo
 	}
-	return n
+	return int(n)
 }
+
+// maxElements bounds a single tensor: 2³⁴ elements are 64 GiB of float32.
+const maxElements = 1 << 34
 
 func rowMajor(shape []int) []int {
 	s := make([]int, len(shape))
@@ -121,7 +132,7 @@ func rowMajor(shape []int) []int {
 	return s
 }
 
-// size returns the bytes of an element; packed 4-bit elements never get here.
+// size returns the bytes of an element of 8 bits or more.
 func size(d ir.DType) int { return max(d.Bits()/8, 1) }
 
 // Element types that Go has no name for, as Gorgonia wants a distinct type for
@@ -172,11 +183,12 @@ func nodeType(t ir.Type) hm.Type {
 
 // tensorOf returns a copy of v as a tensor of the IR.
 func (s *session) tensorOf(v *Value) *ir.Tensor {
-	raw := make([]byte, v.len()*size(v.elem))
-	if v.elem == ir.Int4 || v.elem == ir.Uint4 {
-		raw = slices.Clone(v.buf.bytes)
-	} else if v.len() > 0 {
-		s.copyTo(raw, v)
+	t := &ir.Tensor{Elem: v.elem, Shape: slices.Clone(v.shape), Strs: v.strs}
+	if v.elem.Bits() < 8 { // packed, or strings: never a view
+		t.Raw = slices.Clone(v.buf.bytes)
+		return t
 	}
-	return &ir.Tensor{Elem: v.elem, Shape: slices.Clone(v.shape), Raw: raw}
+	t.Raw = make([]byte, v.len()*size(v.elem))
+	s.copyTo(t.Raw, v)
+	return t
 }

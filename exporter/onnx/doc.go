@@ -11,6 +11,6 @@
 // go into the model, or, if that would be larger than Options.Limit, to a file
 // beside it.
 //
-// Errors have the codes LX2001 (the file cannot be written), LX2002 (weights
-// that cannot be referred to), LX2003 (a model that ONNX cannot say).
+// Errors have the codes LX4001 (the file cannot be written), LX4002 (weights
+// that cannot be referred to), LX4003 (a model that ONNX cannot say).
 package onnx

@@ -65,10 +65,10 @@ func opsetsOf(m *ir.Model) (map[string]int64, error) {
 				}
 				op := m.Ops.Lookup(n.Op)
 				if op == nil {
-					return nil, diag.Errorf("LX2003", "the operator is unknown").At(n.String(), n.Op.String())
+					return nil, diag.Errorf("LX4003", "the operator is unknown").At(n.String(), n.Op.String())
 				}
 				if op.Since == 0 {
-					return nil, diag.Errorf("LX2003", "the operator exists only inside lxtc").At(n.String(), n.Op.String()).
+					return nil, diag.Errorf("LX4003", "the operator exists only inside lxtc").At(n.String(), n.Op.String()).
 						Help("run the pass legalize before saving")
 				}
 				opsets[n.Op.Domain] = max(opsets[n.Op.Domain], op.Since, m.Opsets[n.Op.Domain])

@@ -64,7 +64,7 @@ func (ns *names) list(vs []*ir.Value) ([]string, error) {
 		}
 		name, ok := ns.find(v)
 		if !ok {
-			return nil, diag.Errorf("LX2003", "value %s is not in the graph", v)
+			return nil, diag.Errorf("LX4003", "value %s is not in the graph", v)
 		}
 		out[i] = name
 	}
@@ -79,7 +79,7 @@ func (e *encoder) graph(g *ir.Graph, up *names) (*pb.GraphProto, error) {
 	}
 	for _, v := range g.Consts {
 		if v.Data == nil {
-			return nil, diag.Errorf("LX2003", "constant %s has no data", v)
+			return nil, diag.Errorf("LX4003", "constant %s has no data", v)
 		}
 		t := e.tensor(v.Data)
 		t.Name = ns.of[v]
@@ -90,9 +90,9 @@ func (e *encoder) graph(g *ir.Graph, up *names) (*pb.GraphProto, error) {
 		name, ok := ns.find(v)
 		switch {
 		case !ok:
-			return nil, diag.Errorf("LX2003", "output %s is not in the graph", v)
+			return nil, diag.Errorf("LX4003", "output %s is not in the graph", v)
 		case listed[v]:
-			return nil, diag.Errorf("LX2003", "output %s is listed twice", v)
+			return nil, diag.Errorf("LX4003", "output %s is listed twice", v)
 		}
 		listed[v] = true
 		out.Output = append(out.Output, valueInfo(name, v.Type))

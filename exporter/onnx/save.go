@@ -56,7 +56,7 @@ func Write(w io.Writer, m *ir.Model) error {
 		return err
 	}
 	if err := pb.Write(w, model); err != nil {
-		return diag.Errorf("LX2001", "%w", err)
+		return diag.Errorf("LX4001", "%w", err)
 	}
 	return nil
 }
@@ -65,12 +65,12 @@ func Write(w io.Writer, m *ir.Model) error {
 func replace(path string, write func(io.Writer) error) (err error) {
 	f, err := create(path)
 	if err != nil {
-		return diag.Errorf("LX2001", "%w", err)
+		return diag.Errorf("LX4001", "%w", err)
 	}
 	defer func() {
 		if err != nil {
 			_ = f.Close() // it may be closed already; err is what happened first
-			err = diag.Errorf("LX2001", "%w", errors.Join(err, os.Remove(f.Name())))
+			err = diag.Errorf("LX4001", "%w", errors.Join(err, os.Remove(f.Name())))
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<20)
@@ -105,7 +105,7 @@ func in(err error, path string) error {
 	}
 	var e *diag.Error
 	if !errors.As(err, &e) {
-		e = diag.Errorf("LX2001", "%w", err)
+		e = diag.Errorf("LX4001", "%w", err)
 		err = e
 	}
 	e.In(path)

@@ -59,7 +59,7 @@ func (e *encoder) attr(a ir.Attr, ns *names) (*pb.AttributeProto, error) {
 	}
 	kind, ok := kindOf(value)
 	if !ok {
-		return nil, diag.Errorf("LX2003", "attribute %q is a %T, which ONNX does not have", a.Name, value)
+		return nil, diag.Errorf("LX4003", "attribute %q is a %T, which ONNX does not have", a.Name, value)
 	}
 	p.Type = kind
 	if p.RefAttrName != "" {

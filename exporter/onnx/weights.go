@@ -71,7 +71,7 @@ func newPlan(path string, m *ir.Model, o Options) (*plan, error) {
 	}
 	for _, at := range p.refer {
 		if at.location == filepath.Base(p.dataPath()) {
-			return nil, diag.Errorf("LX2002", "its weights would replace %s, which other weights stay in", p.dataPath()).
+			return nil, diag.Errorf("LX4002", "its weights would replace %s, which other weights stay in", p.dataPath()).
 				Help("save under another name, or copy the weights")
 		}
 	}
@@ -86,14 +86,14 @@ func (p *plan) dataPath() string { return p.path + "_data" }
 func (p *plan) place(s *ir.Source) (place, error) {
 	dir, err := filepath.EvalSymlinks(filepath.Dir(p.path))
 	if err != nil {
-		return place{}, diag.Errorf("LX2001", "%w", err)
+		return place{}, diag.Errorf("LX4001", "%w", err)
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
-		return place{}, diag.Errorf("LX2001", "%w", err)
+		return place{}, diag.Errorf("LX4001", "%w", err)
 	}
 	rel, err := filepath.Rel(dir, s.Path)
 	if err != nil || !filepath.IsLocal(rel) {
-		return place{}, diag.Errorf("LX2002", "weights lie in %s, and a model can refer to files in its own folder only", s.Path).
+		return place{}, diag.Errorf("LX4002", "weights lie in %s, and a model can refer to files in its own folder only", s.Path).
 			Help("save into %s, or copy the weights", filepath.Dir(s.Path))
 	}
 	return place{filepath.ToSlash(rel), s.Offset, s.Length}, nil

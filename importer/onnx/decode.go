@@ -31,6 +31,8 @@ const (
 	maxIRVersion = 14
 	minOpset     = 7
 	maxOpset     = 28
+
+	minSpelling = 13 // the first in which Squeeze, Unsqueeze, ReduceSum and Softmax are spelled as now
 )
 
 // decode reads the model whose bytes are src.
@@ -53,7 +55,7 @@ func decode(src *mapping, fs *files, o options) (*ir.Model, error) {
 	d := &decoder{options: o, files: fs, src: src, steps: steps(),
 		funcs: map[funcKey]*pb.FunctionProto{}, opaque: map[ir.OpName]bool{}, tensors: map[*pb.TensorProto]*ir.Tensor{}}
 	d.m = &ir.Model{
-		Ops: o.ops, Opsets: map[string]int64{"": opsets[""]},
+		Ops: o.ops, Opsets: map[string]int64{"": max(minSpelling, opsets[""])},
 		Producer: strings.TrimSpace(p.ProducerName + " " + p.ProducerVersion),
 	}
 	for _, kv := range p.MetadataProps {

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 
+	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/spf13/cobra"
 )
 
@@ -77,7 +78,12 @@ of the graph. The result is a plain ONNX file, or is run here and drawn.`,
   lxtc explain MODEL --text "Paris is in" -o heat.html
   lxtc explain MODEL --image cat.jpg --target tabby -o heat.png
   lxtc rewrite MODEL -v                               # writes model.lrp.onnx and reports`,
-		Args:          cobra.NoArgs,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return diag.Errorf("", "no command is called %q%s", args[0], diag.DidYouMean(args[0], commandNames(c))).Help("`lxtc help` lists the commands")
+		},
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,

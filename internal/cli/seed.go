@@ -187,14 +187,5 @@ func (a *app) forward(ctx context.Context, s *subject, b backend.Backend, run ba
 	if _, err := pipeline.Run(ctx, m, opt, passes.Driver{}); err != nil {
 		return nil, err
 	}
-	p, err := b.Compile(m, run)
-	if err != nil {
-		return nil, err
-	}
-	session, err := p.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	return session.Run(ctx, f.tensors)
+	return a.execute(ctx, b, m, run, f.tensors)
 }

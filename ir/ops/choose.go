@@ -60,8 +60,9 @@ func extremum(name, doc string) *ir.Op {
 	}
 }
 
-// clip passes the derivative where x is within the bounds, these included, as
-// torch.clamp does.
+// clip passes the derivative where x is between the bounds, and nothing at a
+// bound itself: Clip is mostly ReLU6, which like Relu has derivative 0 at 0.
+// torch.clamp, which is exported as Clip too, has 1 there.
 var clip = &ir.Op{
 	Name: ir.OpName{Name: "Clip"}, Since: 11, Doc: "x limited to [min, max]",
 	In: ir.P("input", "min?", "max?"), Out: ir.P("output"),
@@ -74,7 +75,16 @@ var clip = &ir.Op{
 	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
 		x, y := n.In[0], n.Out[0]
 		return lazily(want,
-			func() *ir.Value { return maskBy(b, b.Op("Equal", x, y), dy[0]) },
+			func() *ir.Value {
+				dx := dy[0]
+				if lo := n.Input(1); lo != nil {
+					dx = maskBy(b, b.Op("Less", lo, x), dx)
+				}
+				if hi := n.Input(2); hi != nil {
+					dx = maskBy(b, b.Op("Less", x, hi), dx)
+				}
+				return dx
+			},
 			func() *ir.Value { // raised to min, and not lowered to max after that
 				raised := b.Op("And", b.Op("Less", x, n.In[1]), b.Op("Equal", y, n.In[1]))
 				return b.SumTo(maskBy(b, raised, dy[0]), n.In[1])

@@ -61,7 +61,7 @@ func (g *geometry) transpose(b *ir.Builder, x *ir.Value, build func(attrs ir.Att
 		have, want := sizesAlong(b, y, cut), sizesAlong(b, x, cut)
 		before := g.before(b, cut, have, want)
 		pads := b.OpA("Concat", axis(0), b.Neg(before), b.Add(b.Sub(want, have), before))
-		y = b.Op("Pad", y, pads, nil, spaceAxes(b, cut))
+		y = padAlong(b, y, pads, spaceAxes(cut)...)
 	}
 	return withShape(b, y, x.Type.Shape)
 }
@@ -120,7 +120,7 @@ func convOfTransposed(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value {
 	y := b.OpA("Conv", append(a.attrs(), ir.Attr{Name: "group", Value: c.groups}), dy, n.In[1])
 	if len(crop) > 0 {
 		none := b.Ints(make([]int64, len(crop))...)
-		y = b.Op("Slice", y, none, sizesAlong(b, x, crop), spaceAxes(b, crop))
+		y = b.Op("Slice", y, none, sizesAlong(b, x, crop), b.Ints(spaceAxes(crop)...))
 	}
 	return withShape(b, y, x.Type.Shape)
 }
@@ -138,7 +138,7 @@ func (g *geometry) padLike(b *ir.Builder, dy, x *ir.Value, axes []int) *ir.Value
 	full := b.Add(b.Mul(sizesAlong(b, x, axes), b.Ints(stride...)), b.Ints(more...))
 	before := g.before(b, axes, full, size)
 	pads := b.OpA("Concat", axis(0), before, b.Sub(b.Op("Max", b.Sub(full, size), b.Ints(0)), before))
-	return b.Op("Pad", dy, pads, nil, spaceAxes(b, axes))
+	return padAlong(b, dy, pads, spaceAxes(axes)...)
 }
 
 // convAttrs are the attributes that all convolutions share.
@@ -162,16 +162,16 @@ func (a *convAttrs) attrs() ir.Attrs {
 
 // sizesAlong is the sizes of x along some spatial axes.
 func sizesAlong(b *ir.Builder, x *ir.Value, axes []int) *ir.Value {
-	return b.OpA("Gather", axis(0), b.Op("Shape", x), spaceAxes(b, axes))
+	return b.OpA("Gather", axis(0), b.Op("Shape", x), b.Ints(spaceAxes(axes)...))
 }
 
 // spaceAxes is the axes of a tensor that spatial ones are.
-func spaceAxes(b *ir.Builder, axes []int) *ir.Value {
+func spaceAxes(axes []int) []int64 {
 	out := make([]int64, len(axes))
 	for j, i := range axes {
 		out[j] = int64(2 + i)
 	}
-	return b.Ints(out...)
+	return out
 }
 
 // overChannels is the derivative with respect to the bias: the sum over all
@@ -226,7 +226,7 @@ func convToWeights(b *ir.Builder, n *ir.Node, x, dy *ir.Value) *ir.Value {
 	}
 	attrs := append(a.attrs().Without("kernel_shape"), ir.Attr{Name: "group", Value: c.groups})
 	y := b.Transpose(b.OpA("Conv", attrs, left, b.Transpose(dy, swap...)), swap...)
-	y = b.Op("Slice", y, b.Ints(make([]int64, rank)...), b.Ints(ends...), spaceAxes(b, axes))
+	y = b.Op("Slice", y, b.Ints(make([]int64, rank)...), b.Ints(ends...), b.Ints(spaceAxes(axes)...))
 	return withShape(b, y, n.In[1].Type.Shape)
 }
 

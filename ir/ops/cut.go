@@ -84,14 +84,16 @@ func cutAxes(n *ir.Node, k, rank int) ([]int, error) {
 	return axesInOrder(ints, rank)
 }
 
-// bounds returns the elements of a vector as bounds, nil if not even their
-// number is known.
-func bounds(v *ir.Value) []bound {
-	ints, ok := constInts(v)
-	if ok {
+// bounds returns the elements of an integer vector as bounds, nil if not even
+// their number is known. What is negative is found a few nodes back: exporters
+// write the last S elements as a slice from -S, and put -1 into shapes.
+func bounds(v *ir.Value) []bound { return boundsBack(v, 4) }
+
+func boundsBack(v *ir.Value, depth int) []bound {
+	if ints, ok := constInts(v); ok {
 		bs := make([]bound, len(ints))
 		for i, x := range ints {
-			bs[i] = bound{n: x, exact: true, d: ir.N(x), neg: ir.Unknown}
+			bs[i] = number(x)
 		}
 		return bs
 	}
@@ -99,28 +101,56 @@ func bounds(v *ir.Value) []bound {
 	if ds == nil {
 		return nil
 	}
-	bs, neg := make([]bound, len(ds)), negated(v, 4)
+	bs := make([]bound, len(ds))
 	for i, d := range ds {
-		m, exact := d.Num()
-		bs[i] = bound{n: m, exact: exact, d: d, neg: ir.Unknown}
-		if len(neg) == len(ds) {
-			bs[i].neg = neg[i]
+		bs[i] = bound{d: d, neg: ir.Unknown}
+		if m, ok := d.Num(); ok {
+			bs[i] = number(m)
+		}
+	}
+	if back := signedBack(v.Def, depth); len(back) == len(bs) {
+		for i, d := range ds {
+			if d.IsUnknown() {
+				bs[i] = back[i]
+			}
 		}
 	}
 	return bs
 }
 
-// negated returns the elements of -v, looking as many nodes back as depth says:
-// exporters write the last S elements as a slice from -S.
-func negated(v *ir.Value, depth int) []ir.Dim {
-	if v.Def == nil || v.Def.Op.Domain != "" || len(v.Def.In) == 0 || v.Def.In[0] == nil || depth == 0 {
+func number(x int64) bound { return bound{n: x, exact: true, d: ir.N(x), neg: ir.Unknown} }
+
+// signedBack returns the elements of the output of n, from those of its inputs.
+func signedBack(n *ir.Node, depth int) []bound {
+	if n == nil || n.Op.Domain != "" || len(n.In) == 0 || slices.Contains(n.In, nil) || depth == 0 {
 		return nil
 	}
-	switch v.Def.Op.Name {
+	switch n.Op.Name {
 	case "Neg":
-		return intElems(v.Def, 0)
+		ds := intElems(n, 0)
+		bs := make([]bound, len(ds))
+		for i, d := range ds {
+			bs[i] = bound{d: ir.Unknown, neg: d}
+			if m, ok := d.Num(); ok {
+				bs[i] = number(-m)
+			}
+		}
+		return bs
 	case "Unsqueeze", "Squeeze", "Reshape", "Cast", "Identity":
-		return negated(v.Def.In[0], depth-1)
+		if !n.In[0].Type.Elem.IsInt() {
+			return nil
+		}
+		return boundsBack(n.In[0], depth-1)
+	case "Concat":
+		var all []bound
+		for _, v := range n.In {
+			bs := boundsBack(v, depth-1)
+			if bs == nil || len(v.Type.Shape) != 1 || len(all)+len(bs) > maxRank {
+				return nil
+			}
+			all = append(all, bs...)
+		}
+		return all
 	}
 	return nil
 }
@@ -223,14 +253,15 @@ func sliceVJP(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Valu
 		if len(cuts) == 0 {
 			return dy[0]
 		}
-		var before, after, axes []*ir.Value
+		var before, after []*ir.Value
+		var axes []int64
 		for i, c := range cuts {
 			lo, hi := c.pads(b, n, i, dy[0])
 			before, after = append(before, lo), append(after, hi)
-			axes = append(axes, b.Ints(int64(c.axis)))
+			axes = append(axes, int64(c.axis))
 		}
 		pads := joinInts(b, append(before, after...))
-		y := b.Op("Pad", dy[0], pads, nil, joinInts(b, axes))
+		y := padAlong(b, dy[0], pads, axes...)
 		return withShape(b, y, x.Type.Shape)
 	})
 }

@@ -32,7 +32,7 @@ var gather = &ir.Op{
 		return one(out)
 	},
 	Known: func(n *ir.Node) [][]ir.Dim {
-		ds := intElems(n, 0)
+		ds := shortElems(n, 0)
 		if len(ds) == 0 || len(n.In[0].Type.Shape) != 1 || len(n.In[1].Type.Shape) > 1 {
 			return nil
 		}
@@ -114,7 +114,7 @@ func placeOne(b *ir.Builder, x, dy *ir.Value, k, q int, at int64) *ir.Value {
 			pads = b.OpA("Concat", axis(0), b.Ints(at), b.Sub(last, b.Ints(at)))
 		}
 	}
-	return withShape(b, b.Op("Pad", dy, pads, nil, b.Ints(int64(k))), x.Type.Shape)
+	return withShape(b, padAlong(b, dy, pads, int64(k)), x.Type.Shape)
 }
 
 // gatherBack adds the slices of dy along axis k of a tensor like x, at indices.

@@ -34,6 +34,9 @@ func Resamples(n *ir.Node, shape []int, roi, scales []float64, sizes []int64) ([
 		return nil, fmt.Errorf("roi of %d numbers for %d axes", len(roi), len(plan.axes))
 	}
 	out := make([]*Resample, len(shape))
+	if slices.Equal(plan.shape, shape) { // whatever the scales: ONNX Runtime copies
+		return out, nil
+	}
 	for j, k := range plan.axes {
 		a := resizeAxis{plan: plan, in: shape[k], out: plan.shape[k], scale: plan.scales[j], end: 1}
 		if len(roi) == 2*len(plan.axes) {
@@ -133,8 +136,8 @@ type resizeAxis struct {
 
 func (a resizeAxis) resample() (*Resample, error) {
 	r := &Resample{In: a.in, Out: a.out}
-	if a.in == 0 {
-		return nil, fmt.Errorf("nothing to resize")
+	if a.in == 0 || a.out > maxConst {
+		return nil, fmt.Errorf("%d elements cannot be resized to %d", a.in, a.out)
 	}
 	crop := a.mode("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
 	at, err := coordinate[float64](a)

@@ -48,33 +48,43 @@ func comparison(name string, since int64, commutes bool, doc string, holds verdi
 		In: ir.P("A", "B"), Out: ir.P("C"),
 		Infer: inferTruth,
 		Known: func(n *ir.Node) [][]ir.Dim {
-			known := zipDims(intElems(n, 0), intElems(n, 1), func(d, e ir.Dim) ir.Dim { return truth(holds(d, e)) })
+			known := zipDims(shortElems(n, 0), shortElems(n, 1), func(d, e ir.Dim) ir.Dim { return truth(holds(d, e)) })
 			if name == "Equal" {
-				known = neverNegative(n, known)
+				known = withNegatives(n, known)
 			}
 			return [][]ir.Dim{known}
 		},
 	}
 }
 
-// neverNegative adds to what is known of Equal that no dimension is a negative
-// number, such as the -1 by which exporters mark what Expand is to keep.
-func neverNegative(n *ir.Node, known []ir.Dim) []ir.Dim {
-	for i := range 2 {
-		dims, ints := intElems(n, i), []int64(nil)
-		if v := n.In[1-i]; len(v.Type.Shape) <= 1 && v.Type.Elem.IsInt() {
-			ints, _ = smallInts(v)
+// withNegatives adds to what is known of Equal what negative numbers tell: they
+// are equal to each other or not, and to no dimension. Exporters mark by -1
+// what Expand is to keep.
+func withNegatives(n *ir.Node, known []ir.Dim) []ir.Dim {
+	var sides [2][]bound
+	for i, v := range n.In {
+		if v.Type.Shape == nil || !v.Type.Elem.IsInt() || shortElems(n, i) == nil {
+			return known
 		}
-		if len(ints) == 0 || len(dims) == 0 || len(ints) != len(dims) && len(ints) != 1 && len(dims) != 1 {
-			continue
+		if sides[i] = bounds(v); len(sides[i]) == 0 {
+			return known
 		}
-		if known == nil {
-			known = unknownDims(max(len(ints), len(dims)))
-		}
-		for j := range known {
-			if d := dims[min(j, len(dims)-1)]; ints[min(j, len(ints)-1)] < 0 && !d.IsUnknown() {
-				known[j] = ir.N(0)
-			}
+	}
+	x, y := sides[0], sides[1]
+	size := max(len(x), len(y))
+	if len(x) != size && len(x) != 1 || len(y) != size && len(y) != 1 {
+		return known
+	}
+	if known == nil {
+		known = unknownDims(size)
+	}
+	for i := range known {
+		p, q := x[min(i, len(x)-1)], y[min(i, len(y)-1)]
+		switch {
+		case p.exact && q.exact:
+			known[i] = truth(p.n == q.n, true)
+		case p.exact && p.n < 0 && !q.d.IsUnknown(), q.exact && q.n < 0 && !p.d.IsUnknown():
+			known[i] = ir.N(0)
 		}
 	}
 	return known

@@ -195,3 +195,27 @@ func cropAxes(n *ir.Node, rank int) ([]int, error) {
 	}
 	return axesInOrder(given, rank)
 }
+
+// padAlong pads v along some axes by a vector of the numbers before and then
+// those after. It writes the numbers of all axes: ONNX Runtime's transpose
+// optimizer (1.32) takes the short form with axes for the long one and reads
+// beyond its end.
+func padAlong(b *ir.Builder, v, pads *ir.Value, axes ...int64) *ir.Value {
+	r := int64(v.Type.Rank())
+	if r < 0 {
+		return b.Fail("%w: %s", errRank, v)
+	}
+	k := len(axes)
+	at, full := make([]int64, 2*k), make([]int64, 2*r)
+	for j, a := range axes {
+		at[j], at[k+j] = a, r+a
+	}
+	ints, known := constInts(pads)
+	if !known {
+		return b.Op("Pad", v, b.Op("ScatterElements", b.Ints(full...), b.Ints(at...), pads))
+	}
+	for j, n := range ints {
+		full[at[j]] = n
+	}
+	return b.Op("Pad", v, b.Ints(full...))
+}

@@ -26,14 +26,8 @@ var depthToSpace = &ir.Op{
 			}
 			// In x's channels the place in the block runs faster than the depth,
 			// and SpaceToDepth made it run slower.
-			var depth int64
-			if s := dy[0].Type.Shape; len(s) == 4 {
-				depth, _ = s[1].Num()
-			}
-			if depth <= 0 {
-				return scatterBack(b, n, dy[0])
-			}
-			y = b.Transpose(b.Op("Reshape", y, b.Ints(0, size*size, depth, -1)), 0, 2, 1, 3)
+			target := joinInts(b, []*ir.Value{b.Ints(0, size*size), dimAt(b, dy[0], 1), b.Ints(-1)})
+			y = b.Transpose(b.Op("Reshape", y, target), 0, 2, 1, 3)
 			return reshapeLike(b, y, x)
 		})
 	},

@@ -20,8 +20,11 @@ var resize = &ir.Op{
 			return nil, err
 		}
 		s := slices.Clone(t.Shape)
-		if sizes := knownElems(n.Input(3)); n.Input(3) != nil && knownCount(n.Input(3)) != 0 {
-			return resizedTo(n, s, axes, sizes)
+		if bySizes(n) {
+			return resizedTo(n, s, axes, knownElems(n.In[3]))
+		}
+		if n.Input(2) == nil {
+			return nil, fmt.Errorf("want either scales or sizes")
 		}
 		scales, ok := constFloats(n.Input(2))
 		if !ok {
@@ -44,6 +47,10 @@ var resize = &ir.Op{
 		return lazily(want, func() *ir.Value { return resizeBack(b, n, dy[0]) })
 	},
 }
+
+// bySizes reports whether the size of the output is given, not its scale. An
+// empty tensor stands for an omitted one.
+func bySizes(n *ir.Node) bool { return n.Input(3) != nil && knownCount(n.In[3]) != 0 }
 
 // resizedTo is the output of Resize by sizes.
 func resizedTo(n *ir.Node, s []ir.Dim, axes []int, sizes []ir.Dim) ([]ir.Type, error) {
@@ -108,23 +115,25 @@ func resizeBack(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value {
 	if r < 1 {
 		return b.Fail("%w: %s", errRank, x)
 	}
-	if p := n.Attrs.String("keep_aspect_ratio_policy", "stretch"); p != "stretch" && n.Input(3) != nil {
+	if p := n.Attrs.String("keep_aspect_ratio_policy", "stretch"); p != "stretch" && bySizes(n) {
 		return b.Fail("the derivative of Resize with keep_aspect_ratio_policy %s is not supported: give scales instead", p)
 	}
 	axes, err := resizeAxes(n, r)
 	if err != nil {
 		return b.Fail("%w", err)
 	}
+	if !slices.ContainsFunc(x.Type.Shape, ir.Dim.IsUnknown) && x.Type.Equal(y.Type) {
+		return dy // a copy
+	}
 	scales, known := constFloats(n.Input(2))
+	known = known && len(scales) == len(axes)
 	for j, k := range axes {
 		if x.Type.Shape[k].Same(dimOf(y, k)) {
-			if known && len(scales) == len(axes) && scales[j] == 1 {
-				continue
-			}
-			// By sizes, equal sizes are no change; nor are batch and channels
-			// ever scaled by a number close to 1.
-			if knownCount(n.Input(2)) <= 0 || k < 2 {
-				continue
+			switch {
+			case known && scales[j] == 1, bySizes(n), !known && k < 2:
+				continue // batch and channels are not scaled by numbers close to 1
+			case known:
+				return b.Fail("the derivative of Resize by %g along axis %d, which keeps its size of %s, is not supported", scales[j], k, x.Type.Shape[k])
 			}
 		}
 		dy = contract(b, dy, interpolation(b, n, j, len(axes), dimAt(b, x, int64(k))), k, r)
@@ -146,10 +155,10 @@ func interpolation(b *ir.Builder, n *ir.Node, j, count int, d *ir.Value) *ir.Val
 		none, whole := b.Op("Reshape", b.Scalar(0, v), b.Ints(1)), b.Op("Reshape", b.Scalar(1, v), b.Ints(1))
 		roi = b.OpA("Concat", axis(0), pick(v, int64(j)), none, pick(v, int64(count+j)), whole)
 	}
-	if v := n.Input(3); v != nil && knownCount(v) != 0 {
-		sizes = b.OpA("Concat", axis(0), pick(v, int64(j)), d)
+	if bySizes(n) {
+		sizes = b.OpA("Concat", axis(0), pick(n.In[3], int64(j)), d)
 	} else {
-		v := n.Input(2)
+		v := n.In[2]
 		scales = b.OpA("Concat", axis(0), pick(v, int64(j)), b.Op("Reshape", b.Scalar(1, v), b.Ints(1)))
 	}
 	attrs := n.Attrs.Without("axes", "extrapolation_value", "keep_aspect_ratio_policy")

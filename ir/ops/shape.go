@@ -111,7 +111,15 @@ func quotientOf(num, den []ir.Dim) ir.Dim {
 // knownFirst is Known of an operator that leaves the elements of its first
 // input, and their order, alone. Tensors of two dimensions or more are not
 // followed.
-func knownFirst(n *ir.Node) [][]ir.Dim { return [][]ir.Dim{intElems(n, 0)} }
+func knownFirst(n *ir.Node) [][]ir.Dim { return [][]ir.Dim{shortElems(n, 0)} }
+
+// shortElems is intElems for vectors as short as shapes are.
+func shortElems(n *ir.Node, i int) []ir.Dim {
+	if k, ok := ir.Numel(n.In[i].Type.Shape).Num(); ok && k > maxRank {
+		return nil
+	}
+	return intElems(n, i)
+}
 
 // reshapeLike returns x in the shape of like, which has as many elements. Where
 // all but one of the dimensions are numbers it does not read like.

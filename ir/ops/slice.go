@@ -51,7 +51,7 @@ var concat = &ir.Op{
 	Known: func(n *ir.Node) [][]ir.Dim {
 		var all []ir.Dim
 		for i, v := range n.In {
-			ds := intElems(n, i)
+			ds := shortElems(n, i)
 			if ds == nil || len(v.Type.Shape) != 1 {
 				return nil
 			}
@@ -174,7 +174,7 @@ var split = &ir.Op{
 		return types, nil
 	},
 	Known: func(n *ir.Node) [][]ir.Dim {
-		ds := intElems(n, 0)
+		ds := shortElems(n, 0)
 		out := make([][]ir.Dim, len(n.Out))
 		for i, v := range n.Out {
 			if v == nil || len(v.Type.Shape) != 1 {
@@ -297,7 +297,7 @@ var slice = &ir.Op{
 		return one(out)
 	},
 	Known: func(n *ir.Node) [][]ir.Dim {
-		ds := intElems(n, 0)
+		ds := shortElems(n, 0)
 		cuts, ok, err := cutsOf(n)
 		if err != nil || !ok || ds == nil || len(n.In[0].Type.Shape) != 1 {
 			return nil

@@ -131,3 +131,27 @@ func layer(b *ir.Builder, m *rewrite.Match, w, bias *ir.Value) *ir.Value {
 	eps, _ := m.Scalar("eps")
 	return b.OpA("LayerNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, m.Get("x"), w, bias)
 }
+
+// normalize names the division of a vector by its length, which exporters
+// guard against zero: the length is a statistic, held constant by rules that
+// hand relevance through a normalization.
+var normalize = &Marker{
+	Name: "normalize",
+	Doc:  "x / max(‖x‖, ε)",
+	At: func(n *ir.Node) ([]Role, string) {
+		if n.Op.String() != "Div" {
+			return nil, ""
+		}
+		length := n.In[1].Def
+		for length != nil && (length.Op.Name == "Clip" || length.Op.Name == "Max" || length.Op.Name == "Expand" || length.Op.Name == "Add") {
+			length = length.In[0].Def
+		}
+		switch {
+		case length == nil || length.Op.String() != "ReduceL2" && length.Op.String() != "ReduceL1":
+			return nil, ""
+		case length.In[0] != n.In[0]:
+			return nil, fmt.Sprintf("%v is the length of %s, and %s is divided by it", length, length.In[0], n.In[0])
+		}
+		return []Role{{n, "normalize"}, {length, "normalize.length"}}, ""
+	},
+}

