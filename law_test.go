@@ -35,7 +35,7 @@ var within = map[string][]string{
 	"backend/cpu":       {},
 	"backend/reference": {"backend", "ir", "ir/ops"},
 	"backend/gorgonia":  {"backend", "backend/cpu", "backend/reference", "ir"},
-	"backend/onnxgo":    {"backend", "ir", "ir/ops"},
+	"backend/onnxgo":    {"backend", "importer/onnx", "internal/onnxpb", "ir", "ir/ops"},
 
 	"heatmap":   {},
 	"image":     {},

@@ -116,7 +116,9 @@ func (s *session) compile(p *plan) *segment {
 	b := &exprBuilder{g: G.NewGraph(), taken: map[uint32]bool{}}
 	known := map[int]*G.Node{}
 	if len(p.args) == 0 { // a machine refuses a graph without inputs
-		b.input("none", ir.Type{Elem: ir.Float, Shape: []ir.Dim{}})
+		none := ir.Type{Elem: ir.Float, Shape: []ir.Dim{}}
+		v := &Value{elem: ir.Float, shape: []int{}, typ: nodeType(none), buf: &buffer{bytes: make([]byte, 4), borrowed: true}}
+		G.WithValue(v)(b.input("none", none))
 	}
 	for at, n := range p.nodes {
 		var children G.Nodes

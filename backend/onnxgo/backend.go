@@ -21,15 +21,16 @@ import (
 type Backend struct {
 	*simple.WeightedDirectedGraph // what onnx-go's users may walk: edges from results to operands
 
-	exec     backend.Backend
-	opt      Options
-	values   []*Value                 // by ID: onnx-go's SetInput takes positions for IDs
-	operands map[int64]map[int]*Value // by result and position; a graph keeps one edge of Mul(x, x)
-	nodes    []*operation
-	bound    *onnx.Model           // what Bind gave, nil if nothing
-	prog     *program              // of the last Run
-	results  map[string]*ir.Tensor // likewise
-	err      error                 // of a method that cannot return one
+	exec      backend.Backend
+	opt       Options
+	values    []*Value                 // by ID: onnx-go's SetInput takes positions for IDs
+	operands  map[int64]map[int]*Value // by result and position; a graph keeps one edge of Mul(x, x)
+	nodes     []*operation
+	firstMade int64                 // the first value that an operation makes
+	bound     *onnx.Model           // what Bind gave, nil if nothing
+	prog      *program              // of the last Run
+	results   map[string]*ir.Tensor // likewise
+	err       error                 // of a method that cannot return one
 }
 
 var _ onnxbackend.ComputationBackend = (*Backend)(nil)
@@ -138,6 +139,9 @@ func (b *Backend) ApplyOperation(op onnx.Operation, results ...graph.Node) error
 			return fmt.Errorf("onnxgo: value %q has two definitions", v.name)
 		}
 		v.made = true
+		if v.name != "" && (len(b.nodes) == 0 || v.id < b.firstMade) {
+			b.firstMade = v.id
+		}
 	}
 	b.nodes = append(b.nodes, o)
 	return nil

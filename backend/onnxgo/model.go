@@ -85,19 +85,13 @@ type name struct {
 func (b *Backend) named() []*name {
 	var list []*name
 	byName := map[string]*name{}
-	firstMade := int64(len(b.values))
-	for _, v := range slices.Backward(b.values) {
-		if v.made && v.name != "" {
-			firstMade = v.id
-		}
-	}
 	for _, v := range b.values {
 		if v.name == "" {
 			continue
 		}
 		n := byName[v.name]
 		if n == nil {
-			n = &name{name: v.name, input: b.isInput(v, firstMade)}
+			n = &name{name: v.name, input: b.isInput(v)}
 			byName[v.name] = n
 			list = append(list, n)
 		}
@@ -113,11 +107,11 @@ func (b *Backend) named() []*name {
 // isInput reports whether the first value of a name is an input of the model.
 // onnx-go makes inputs first, then values whose type is declared, among them
 // every output, then weights; a weight that is also declared is set twice.
-func (b *Backend) isInput(v *Value, firstMade int64) bool {
+func (b *Backend) isInput(v *Value) bool {
 	if b.bound != nil {
 		return slices.Contains(b.bound.Input, v.id)
 	}
-	return !v.made && (v.given || v.early <= 1 && v.id < firstMade)
+	return !v.made && v.early <= 1 && v.id < b.firstMade
 }
 
 // outputs returns the names of the model's outputs, or of all values that may

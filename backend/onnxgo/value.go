@@ -41,12 +41,16 @@ func (v *Value) SetTensor(t tensor.Tensor) error {
 	if t == nil {
 		return fmt.Errorf("onnxgo: no tensor is given for value %q", v.name)
 	}
-	v.data = t
-	if len(v.b.nodes) > 0 {
-		v.given = true
+	if len(v.b.nodes) == 0 { // the model is still being decoded
+		v.data = t
+		v.early++
 		return nil
 	}
-	v.early++
+	if !v.b.isInput(v) {
+		return fmt.Errorf("onnxgo: value %q is not an input of the model; where weights are listed before inputs, "+
+			"Model.SetInput finds the wrong one, and Model.GetNodeByName the right one", v.name)
+	}
+	v.data, v.given = t, true
 	return nil
 }
 

@@ -63,7 +63,7 @@ func codeOf(err error) int {
 		return exitInterrupted
 	case errors.As(err, &c):
 		return c.code
-	case errors.As(err, &d) && codeOfDiag(d.Code) != exitFailed:
+	case errors.As(err, &d) && d.Code != "":
 		return codeOfDiag(d.Code)
 	case errors.As(err, &syntax):
 		return exitInput
@@ -95,6 +95,10 @@ func codeOfDiag(code string) int {
 func message(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "interrupted"
+	}
+	var d *diag.Error
+	if errors.As(err, &d) && codeOfDiag(d.Code) == exitUsage {
+		return d.Error() // it does not matter to the user which pass found out
 	}
 	return err.Error()
 }

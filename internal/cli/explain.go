@@ -209,6 +209,9 @@ func formats() []string {
 
 // formatOf returns the format of an output; "" is the terminal.
 func formatOf(path, format string) (string, error) {
+	if err := checkFolder(path); err != nil {
+		return "", err
+	}
 	given := format
 	if given == "" {
 		given = strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")

@@ -12,6 +12,7 @@ import (
 	"github.com/lxtc/lxtc/heatmap"
 	"github.com/lxtc/lxtc/importer/onnx"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/spf13/cobra"
 )
@@ -151,7 +152,7 @@ func operators(m *ir.Model, sources []*ir.Value) []opInfo {
 		from[v] = true
 	}
 	passesOn := func(n *ir.Node) bool {
-		op := m.Ops.Lookup(n.Op)
+		op := meaning(m, n)
 		return op == nil || op.VJP != nil
 	}
 	anyOf := func(set map[*ir.Value]bool, vs []*ir.Value) bool {
@@ -180,7 +181,7 @@ func operators(m *ir.Model, sources []*ir.Value) []opInfo {
 	byOp := map[string]opInfo{}
 	for n := range m.Graph.Nodes() {
 		op := byOp[n.Op.String()]
-		known := m.Ops.Lookup(n.Op)
+		known := meaning(m, n)
 		if op.Count++; op.Count == 1 {
 			op.Op, op.Example = n.Op.String(), n.Name
 			if op.Example == "" && len(n.Out) > 0 {
@@ -196,6 +197,15 @@ func operators(m *ir.Model, sources []*ir.Value) []opInfo {
 	return slices.SortedFunc(maps.Values(byOp), func(a, b opInfo) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Op, b.Op))
 	})
+}
+
+// meaning returns what lxtc knows of n's operator, or nil: the importer, told
+// to keep operators that it does not know, adds them to the model's.
+func meaning(m *ir.Model, n *ir.Node) *ir.Op {
+	if ops.Standard().Lookup(n.Op) == nil && m.Func(n.Op) == nil {
+		return nil
+	}
+	return m.Ops.Lookup(n.Op)
 }
 
 // unknown lists the operators that lxtc does not know.

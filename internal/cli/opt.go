@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend/reference"
+	export "github.com/lxtc/lxtc/exporter/onnx"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
@@ -23,13 +25,17 @@ func (a *app) optCommand() *cobra.Command {
 		Use:   "opt [MODEL]",
 		Short: "run chosen passes: text in, text out",
 		Long: `Opt runs passes over a model and prints it in ONNX text syntax, weights and
-all. Without MODEL it reads standard input. "-p help" documents the passes.`,
+all, or writes ONNX if the name after -o ends in .onnx. Without MODEL it reads
+standard input. "-p help" documents the passes.`,
 		Example: `  lxtc opt -p recognize,dead model.onnxtxt
   lxtc opt -p help`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if len(names) == 1 && names[0] == "help" {
 				return a.listPasses()
+			}
+			if err := checkFolder(out); err != nil {
+				return err
 			}
 			pipeline, err := pipelineOf(names)
 			if err != nil {
@@ -79,6 +85,9 @@ func (a *app) opt(ctx context.Context, s *subject, p passes.Pipeline, opt lxtc.O
 	}
 	if err != nil {
 		return err
+	}
+	if strings.EqualFold(filepath.Ext(out), ".onnx") {
+		return a.save(out, m, export.Options{})
 	}
 	var buf bytes.Buffer
 	if err := ir.Print(&buf, m, ir.PrintOptions{Weights: true, Comments: true}); err != nil {

@@ -221,11 +221,14 @@ func (p *paper) operators(ops []passes.Operator) {
 	g.write(p, p.bold)
 }
 
-// passes says what each pass did; at level 2 rewrite by rewrite, with what was
-// left alone.
+// passes says what the passes did; at level 2 rewrite by rewrite, with what was
+// left alone, and those that did nothing.
 func (p *paper) passes(steps []passes.Step, level int) {
 	p.line("\n%s", p.bold("Passes"))
 	for _, s := range steps {
+		if level < 2 && len(s.Done) == 0 {
+			continue
+		}
 		count := map[string]int{}
 		for _, d := range s.Done {
 			count[d.What]++

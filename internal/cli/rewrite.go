@@ -93,7 +93,7 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 	if r.dry {
 		return nil
 	}
-	if err := a.save(out, w.Model, r); err != nil {
+	if err := a.save(out, w.Model, export.Options{CopyWeights: r.copyWeights}); err != nil {
 		return err
 	}
 	if out != "-" && !a.quiet {
@@ -152,6 +152,9 @@ func (s *subject) outputPath(r rewriting) (string, error) {
 	if ext != ".onnx" && ext != ".onnxtxt" {
 		return "", usagef("-o %s: want a name that ends in .onnx or .onnxtxt", out)
 	}
+	if err := checkFolder(out); err != nil {
+		return "", err
+	}
 	for _, written := range []string{out, out + "_data"} {
 		if in := s.readsFrom(written); in != "" {
 			return "", usageError(diag.Errorf("", "%s would overwrite %s, which the model is read from", written, in).Help("give another name with -o"))
@@ -181,7 +184,7 @@ func (s *subject) readsFrom(path string) string {
 }
 
 // save writes the model; an ending of .onnxtxt asks for text.
-func (a *app) save(out string, m *ir.Model, r rewriting) error {
+func (a *app) save(out string, m *ir.Model, opt export.Options) error {
 	switch {
 	case out == "-":
 		return export.Write(a.stdout, m)
@@ -192,7 +195,7 @@ func (a *app) save(out string, m *ir.Model, r rewriting) error {
 		}
 		return a.writeBytes(out, buf.Bytes())
 	}
-	return export.Save(out, m, export.Options{CopyWeights: r.copyWeights})
+	return export.Save(out, m, opt)
 }
 
 // summary is one line about what a rewriting did.

@@ -5,6 +5,21 @@ import (
 	"path/filepath"
 )
 
+// checkFolder reports before a long run that a result could not be written.
+func checkFolder(path string) error {
+	if path == "" || path == "-" {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	switch info, err := os.Stat(dir); {
+	case err != nil:
+		return usagef("-o %s: there is no folder %s", path, dir)
+	case !info.IsDir():
+		return usagef("-o %s: %s is no folder", path, dir)
+	}
+	return nil
+}
+
 // writeBytes writes a result to a file, or to standard output for "-" and "".
 // A file appears whole or not at all.
 func (a *app) writeBytes(path string, b []byte) error {

@@ -178,16 +178,12 @@ func (c cut) size(d ir.Dim) ir.Dim {
 	switch {
 	case c.start.exact && c.start.n == 0 && toEnd:
 		return d
-	case c.start.exact && c.start.n == 0 && c.end.exact && c.end.n < 0:
-		return d.Sub(ir.N(-c.end.n))
 	case c.start.exact && c.start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == c.end.d.Sym:
 		return ir.Dim{Sym: d.Sym, N: min(d.N, c.end.d.N)}
 	case c.start.exact && c.start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == "" && !d.Is(1):
 		// The first S of a table. A model whose S exceeds it would fail where it
 		// uses the slice, so S it is.
 		return c.end.d
-	case c.start.exact && c.start.n > 0 && toEnd:
-		return d.Sub(ir.N(c.start.n))
 	case !c.start.exact && c.start.d.Sym != "" && c.start.d.Sym == d.Sym && (toEnd || c.end.d.Sym == d.Sym):
 		// Halves of an axis of 2*S, say.
 		end := d.N

@@ -56,6 +56,9 @@ func Apply(m *ir.Model, prefix string, rules []*Rule, log Log) error {
 const worthTelling = 2
 
 func (r *Rule) try(m *ir.Model, n *ir.Node, prefix string, log Log) error {
+	if len(n.Out) > 0 && n.Out[0] != nil && n.Out[0].NumUses() == 0 && !m.Graph.IsOutput(n.Out[0]) {
+		return nil // what an earlier match covered, and dead code removal will take
+	}
 	match, failure := r.Match.Match(n, m.Ops)
 	if failure != nil {
 		if failure.Matched >= worthTelling {

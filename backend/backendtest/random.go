@@ -1,0 +1,4 @@
+package backendtest
+
+func randomCases() []*testCase { return nil }
+func moveCases() []*testCase   { return nil }
