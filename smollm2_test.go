@@ -3,6 +3,7 @@ package lxtc_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -76,49 +77,70 @@ func languageInputs(m *lxtc.Model, ids []int64) map[string]*ir.Tensor {
 	return in
 }
 
+// smolRun is one explanation with its reference per token.
+type smolRun struct {
+	name  string
+	rules string
+	form  passes.Form
+	ids   []int64
+	want  []float64
+	limit float64
+}
+
+// The errors allowed: LXT's own float32 is 1.2e-6 away from its float64 in
+// gradient form, and 5.7e-4 in explicit form.
+const (
+	smolGradient = 1e-5
+	smolExplicit = 1e-3
+)
+
+func smolRuns(t testing.TB) []smolRun {
+	t.Helper()
+	e := readEverest(t)
+	runs := []smolRun{
+		{"everest attnlrp gradient", "attnlrp", passes.GradientForm, e.InputIDs, e.Refs["attnlrp/efficient/float64"].Relevance, smolGradient},
+		{"everest cp-lrp gradient", "cp-lrp", passes.GradientForm, e.InputIDs, e.Refs["cp_lrp/efficient/float64"].Relevance, smolGradient},
+		// The float64 reference is the gradient form's: ε moves the explicit
+		// form away from it by 1.3e-4.
+		{"everest attnlrp explicit", "attnlrp", passes.ExplicitForm, e.InputIDs, e.Refs["attnlrp/efficient/float64"].Relevance, smolExplicit},
+		{"everest cp-lrp explicit", "cp-lrp", passes.ExplicitForm, e.InputIDs, e.Refs["cp_lrp/efficient/float64"].Relevance, smolExplicit},
+	}
+	text, err := os.ReadFile(filepath.Join("..", "shared", "fixtures", "real", "golden_smollm2.json"))
+	if err != nil {
+		return runs
+	}
+	var prompts []struct {
+		IDs         []int64   `json:"input_ids"`
+		AttnGrad    []float64 `json:"attnlrp_efficient"`
+		AttnExplict []float64 `json:"attnlrp_explicit"`
+		CPGrad      []float64 `json:"cp_lrp_efficient"`
+		CPExplicit  []float64 `json:"cp_lrp_explicit"`
+	}
+	if err := json.Unmarshal(text, &prompts); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range prompts {
+		name := fmt.Sprintf("prompt %d ", i+1)
+		runs = append(runs,
+			smolRun{name + "attnlrp gradient", "attnlrp", passes.GradientForm, p.IDs, p.AttnGrad, smolGradient},
+			smolRun{name + "attnlrp explicit", "attnlrp", passes.ExplicitForm, p.IDs, p.AttnExplict, smolExplicit},
+			smolRun{name + "cp-lrp gradient", "cp-lrp", passes.GradientForm, p.IDs, p.CPGrad, smolGradient},
+			smolRun{name + "cp-lrp explicit", "cp-lrp", passes.ExplicitForm, p.IDs, p.CPExplicit, smolExplicit})
+	}
+	return runs
+}
+
 // TestSmolLM2 compares relevance per token on a real model of 135M parameters
-// with LXT's float64. LXT's own float32 is 1.2e-6 away in gradient form and
-// 5.7e-4 in explicit form.
+// with LXT's float64.
 func TestSmolLM2(t *testing.T) {
-	g := readEverest(t)
+	runs := smolRuns(t)
 	m := loadSmolLM2(t)
-	for key, ref := range g.Refs {
-		var name string
-		var form passes.Form
-		limit := 1e-5
-		switch key {
-		case "attnlrp/efficient/float64":
-			name = "attnlrp"
-		case "cp_lrp/efficient/float64":
-			name = "cp-lrp"
-		case "attnlrp/explicit/float64":
-			name, form, limit = "attnlrp", passes.ExplicitForm, 1e-3
-		case "cp_lrp/explicit/float64":
-			name, form, limit = "cp-lrp", passes.ExplicitForm, 1e-3
-		default:
-			continue
-		}
-		t.Run(key, func(t *testing.T) {
-			rm, err := rules.Load(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx := context.Background()
+	for _, r := range runs {
+		t.Run(r.name, func(t *testing.T) {
+			x := smolExplainer(t, m, r.rules, r.form)
 			start := time.Now()
-			x, err := m.Explainer(ctx, gorgonia.New(), lxtc.Options{Rules: rm, Form: form, Sums: true, TargetsOnly: true}, backend.Options{})
+			out, err := x.Run(context.Background(), languageInputs(m, r.ids))
 			if err != nil {
-				t.Fatal(err)
-			}
-			defer x.Close()
-			compiled := time.Since(start)
-			start = time.Now()
-			out, err := x.Run(ctx, languageInputs(m, g.InputIDs))
-			if err != nil {
-				t.Fatal(err)
-			}
-			ran := time.Since(start)
-			start = time.Now()
-			if _, err := x.Run(ctx, languageInputs(m, g.InputIDs)); err != nil {
 				t.Fatal(err)
 			}
 			got, err := out["R.sum:"+x.Report.Explained[0]].Float64s()
@@ -126,15 +148,45 @@ func TestSmolLM2(t *testing.T) {
 				t.Fatal(err)
 			}
 			var diff, norm float64
-			for i, r := range ref.Relevance {
+			for i, r := range r.want {
 				diff += (got[i] - r) * (got[i] - r)
 				norm += r * r
 			}
 			d := math.Sqrt(diff / norm)
-			t.Logf("%d tokens, relative error %.3g; compiled in %v, run in %v, then %v; %+v", len(got), d, compiled, ran, time.Since(start), x.Stats())
-			if !(d <= limit) {
-				t.Errorf("relevance is %.3g off, want at most %g", d, limit)
+			t.Logf("%d tokens, relative error %.3g (at most %g), %v, %d MiB of values", len(got), d, r.limit, time.Since(start).Round(time.Millisecond), x.Stats().Peak>>20)
+			if !(d <= r.limit) {
+				t.Errorf("relevance is %.3g off, want at most %g", d, r.limit)
 			}
 		})
 	}
+}
+
+func smolExplainer(t testing.TB, m *lxtc.Model, rulemap string, form passes.Form) *lxtc.Explainer {
+	t.Helper()
+	rm, err := rules.Load(rulemap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := lxtc.Options{Rules: rm, Form: form, Sums: true, TargetsOnly: true}
+	x, err := m.Explainer(context.Background(), gorgonia.New(), opt, backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close() })
+	return x
+}
+
+// BenchmarkSmolLM2 explains the quickstart's prompt of 452 tokens by AttnLRP
+// in gradient form: forward and relevance.
+func BenchmarkSmolLM2(b *testing.B) {
+	ids := readEverest(b).InputIDs
+	m := loadSmolLM2(b)
+	x := smolExplainer(b, m, "attnlrp", passes.GradientForm)
+	in := languageInputs(m, ids)
+	for b.Loop() {
+		if _, err := x.Run(context.Background(), in); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(x.Stats().Peak)/(1<<20), "MiB-values")
 }

@@ -1,15 +1,16 @@
 """Explain SmolLM2's answer to a 452-token prompt with lxtc, LXT and plain forwards; print a table.
 
-    python bench/llm.py [--lxtc 'COMMAND'] [--go-bench 'COMMAND'] [--only NAME,...]
+    .venv-lxt/bin/python bench/llm.py [--lxtc 'COMMAND'] [--go-bench 'COMMAND'] [--only NAME,...]
 
 Needs models/smollm2 (testdata/gen/models/make.sh smollm2) and .venv-lxt
 (bench/setup.sh). Everything runs one after another, in float32, on --threads
 threads, each contender in its own process:
 
-    run      the explanation (or forward) alone, best of --runs, model loaded
-    process  the whole command from start to exit, imports and loading included,
-             with all its runs; for lxtc one cold run
-    peak     greatest resident memory of that process (ru_maxrss)
+    run   the explanation (or forward) alone, best of --runs, model loaded
+    cold  the whole command from start to exit with one run, imports and loading
+          included (of a contender with more runs, the later ones are subtracted)
+    peak  greatest resident memory of that process (ru_maxrss); pages of mapped
+          weight files count
 
 --lxtc is a whole command, for instance `./lxtc explain models/smollm2 --text
 @bench/everest.txt -o heat.json`. --go-bench is a `go test -bench` command;
@@ -30,7 +31,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 NAMES = ["onnxruntime-forward", "torch-forward", "lxt-efficient", "lxt-explicit"]
-MIB = 1024  # ru_maxrss counts KiB on Linux
+KIB = 1024  # to the MiB; ru_maxrss counts KiB on Linux
 
 
 def main():
@@ -72,6 +73,7 @@ def contender(args, name):
     row = command(name, script + ["--threads", args.threads, "--runs", args.runs], args.threads)
     said = json.loads(row.pop("output").splitlines()[-1])
     row["run"] = min(said["seconds"])
+    row["cold"] -= sum(said["seconds"][1:])
     row["said"] = f"token {said['target']}, logit {said['logit']:.4f}"
     if said["relevance"]:
         row["said"] += f", relevance {sum(said['relevance']):.4f}"
@@ -92,11 +94,11 @@ def command(name, argv, threads):
         if process.returncode:
             sys.exit(f"llm.py: {name} failed ({process.returncode}): {err.read().decode()[-2000:]}")
         output = out.read().decode(errors="replace")
-    return {"name": name, "process": seconds, "peak": usage.ru_maxrss / MIB, "output": output}
+    return {"name": name, "cold": seconds, "peak": usage.ru_maxrss / KIB, "output": output}
 
 
 def go_benchmark(argv, threads):
-    """A row for every benchmark; go test builds first, so process and peak say nothing."""
+    """A row for every benchmark; go test builds first, so cold and peak say nothing."""
     output = command("go test", argv, threads)["output"]
     found = re.findall(r"^(Benchmark\S+)\s+\d+\s+([\d.]+) ns/op", output, re.MULTILINE)
     if not found:
@@ -106,21 +108,27 @@ def go_benchmark(argv, threads):
 
 def table(rows):
     base = next((r for r in rows if r["name"] == "lxt-efficient"), {})
-    head = ["", "run s", "ratio", "process s", "ratio", "peak MiB", "ratio", "result"]
+    head = ["", "run s", "ratio", "cold s", "ratio", "peak MiB", "ratio", "result"]
     lines = [head]
     for r in rows:
         line = [r["name"]]
-        for key, form in (("run", "{:.3f}"), ("process", "{:.1f}"), ("peak", "{:.0f}")):
+        for key, form in (("run", "{:.3f}"), ("cold", "{:.1f}"), ("peak", "{:.0f}")):
             line.append(form.format(r[key]) if key in r else "-")
             line.append(f"{r[key] / base[key]:.2f}" if key in r and key in base else "-")
         lines.append(line + [r.get("said", "")])
     widths = [max(len(l[i]) for l in lines) for i in range(len(head))]
-    text = [" | ".join(c.ljust(w) if i in (0, 7) else c.rjust(w) for i, (c, w) in enumerate(zip(l, widths))) for l in lines]
-    return "\n".join(["| " + text[0] + " |", "|" + "|".join("-" * (w + 2) for w in widths) + "|"] + [f"| {t} |" for t in text[1:]])
+    lines.insert(1, ["-" * w for w in widths])
+    return "\n".join("| " + " | ".join(cells(line, widths)) + " |" for line in lines)
+
+
+def cells(line, widths):
+    """Names and results to the left, numbers to the right."""
+    ends = (0, len(line) - 1)
+    return [c.ljust(w) if i in ends else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))]
 
 
 def show(row):
-    print(f"{row['name']}: {row.get('run', row['process']):.2f} s", file=sys.stderr, flush=True)
+    print(f"{row['name']}: {row.get('run', row['cold']):.2f} s", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

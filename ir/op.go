@@ -17,6 +17,12 @@ type Op struct {
 	Commutative bool // the first two inputs may be swapped
 	Moves       bool // copies, drops or repeats elements without computing
 
+	// Fused says that the operator stands for several that relevance rules
+	// treat one by one, such as a whole attention. It has a Body and no VJP, and
+	// the expand pass inlines it before anything looks at what the model means.
+	// A composite with a rule of its own, such as RMSNormalization, is not fused.
+	Fused bool
+
 	// Infer returns the types of the outputs. The builder has checked arity
 	// and presence of inputs; ranks and dimensions may be unknown.
 	Infer func(n *Node) ([]Type, error)
@@ -34,7 +40,8 @@ type Op struct {
 	VJP func(b *Builder, n *Node, dy []*Value, want []bool) []*Value
 
 	// Secant returns f(x)/x for an elementwise function with f(0) = 0,
-	// continued to x = 0: the factor of the identity rule in gradient form.
+	// continued to x = 0: the factor of the identity rule in gradient form. Its
+	// shape broadcasts to that of x.
 	Secant func(b *Builder, n *Node) *Value
 
 	// Freeze is VJP with the normalizing factor held constant: for operators

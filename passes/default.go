@@ -5,6 +5,8 @@ package passes
 func Default() Pipeline {
 	return Pipeline{
 		Fold,      // shapes and constants first: patterns look at them
+		Widen,     // half precision computes in float32
+		Expand,    // what optimizers have fused
 		Canonical, // one way to say each thing
 		Fold.Named("fold-again"),
 		Recognize,                 // say what the exporter meant
@@ -16,6 +18,7 @@ func Default() Pipeline {
 		Swap,                      // bind rules, while nodes are still those of the model
 		Seed,                      // where relevance starts
 		Relevance,                 // the reverse walk
+		Narrow,                    // outputs in their declared types
 		Dead.Named("dead-after"),  // derivatives that nobody asked for
 		Legalize,                  // bodies for what the target lacks
 		Fold.Named("fold-late"),   // constants inside the bodies

@@ -98,6 +98,9 @@ func (c *Context) sources(m *ir.Model) ([]*ir.Value, error) {
 			return nil, diag.Errorf("LX3003", "the model has no floating point input and no token embedding to explain").In(m.File).
 				Help("name a tensor with --explain; `lxtc inspect` lists them")
 		}
+		for i, v := range vs {
+			vs[i] = inFloat32(v)
+		}
 		return vs, nil
 	}
 	var vs []*ir.Value
@@ -111,7 +114,7 @@ func (c *Context) sources(m *ir.Model) ([]*ir.Value, error) {
 			return nil, diag.Errorf("LX3003", "tensor %q is %s, and relevance belongs to floating point tensors", name, v.Type).In(m.File).
 				Help("explain the embedding that is gathered by it; without --explain it is found")
 		}
-		vs = append(vs, v)
+		vs = append(vs, inFloat32(v))
 	}
 	return vs, nil
 }

@@ -20,8 +20,8 @@ var Fold = Pass{
 // model would carry a second copy of its weights.
 const foldLimit = 4 << 20
 
-// moveLimit is the same for what only moves data: a transposed weight is a
-// copy that kernels do not need.
+// moveLimit is the same for what only moves data or unpacks half precision: a
+// transposed weight is a copy that kernels do not need.
 const moveLimit = 64 << 10
 
 // unfoldable operators have constant inputs in ordinary models and must still
@@ -178,7 +178,7 @@ func foldEval(c *Context, m *ir.Model, n *ir.Node) []*ir.Tensor {
 		size += int64(len(v.Data.Raw))
 	}
 	limit := int64(foldLimit)
-	if op := m.Ops.Lookup(n.Op); op != nil && op.Moves {
+	if op := m.Ops.Lookup(n.Op); op != nil && op.Moves || n.Op.Name == "Cast" && isHalf(n.In[0]) {
 		limit = moveLimit
 	}
 	if size > limit || !smallResult(n, limit) {

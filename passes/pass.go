@@ -47,6 +47,8 @@ type Options struct {
 	Opset    int64 // version of ai.onnx that the result must do with; 0 is any
 
 	Allow bool // go on when a live operator has no rule: nothing flows through it
+
+	declared map[string]ir.DType // of outputs that widen made float32
 }
 
 // Form is which form of the rules is emitted.

@@ -53,7 +53,7 @@ func relevance(c *Context, m *ir.Model) error {
 		}
 	}
 	for i, v := range sources {
-		name := v.Name
+		name := sourceName(v)
 		if len(c.Explain) > 0 {
 			name = c.Explain[i]
 		}

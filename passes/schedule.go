@@ -11,16 +11,30 @@ var Schedule = Pass{
 	Name: "schedule",
 	Doc: "order nodes to hold little memory\n\n" +
 		"Relevance comes after the forward nodes, last layer first, which is the order that frees activations soonest. " +
-		"A node is moved down to its first reader where that makes no input live longer.",
+		"What relevance needs of an activation is computed with the activation where it is much smaller: a shape, or the statistics of a normalization. " +
+		"Other nodes are moved down to their first reader where that makes no input live longer.",
 	After: []string{"legalize"},
 	Run:   schedule,
 }
 
 func schedule(c *Context, m *ir.Model) error {
 	g := m.Graph
+	before := slices.Collect(g.Nodes())
+	if err := g.Reorder(hoist(before)); err != nil {
+		return err
+	}
+	after := sink(g)
+	if slices.Equal(before, after) {
+		return g.Reorder(before)
+	}
+	c.Did("order", g.Name, "")
+	return g.Reorder(after)
+}
+
+// sink moves nodes down to their first readers. It returns the new order.
+func sink(g *ir.Graph) []*ir.Node {
 	s := &sinking{g: g, place: map[*ir.Node]*place{}}
 	s.end.prev, s.end.next = &s.end, &s.end
-	before := slices.Collect(g.Nodes())
 	for n := range g.Backward() { // all readers of n have their place
 		reader := s.firstReader(n)
 		if reader == nil || !s.free(n, reader) {
@@ -28,15 +42,11 @@ func schedule(c *Context, m *ir.Model) error {
 		}
 		s.insert(n, reader)
 	}
-	after := make([]*ir.Node, 0, len(before))
+	var order []*ir.Node
 	for p := s.end.next; p != &s.end; p = p.next {
-		after = append(after, p.node)
+		order = append(order, p.node)
 	}
-	if slices.Equal(before, after) {
-		return nil
-	}
-	c.Did("sink", g.Name, "")
-	return g.Reorder(after)
+	return order
 }
 
 // sinking is the order of the nodes placed so far, the last first.

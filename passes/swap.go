@@ -35,7 +35,7 @@ func swap(c *Context, m *ir.Model) error {
 		return err
 	}
 	for _, v := range sources {
-		c.report.Explained = append(c.report.Explained, v.Name)
+		c.report.Explained = append(c.report.Explained, sourceName(v))
 	}
 	b := &binder{c: c, m: m, depends: forward(m, sources, nil), flows: reach{}, used: backward(m, targets)}
 	for _, v := range sources {

@@ -19,7 +19,7 @@ type Map struct {
 // A Line is one line of a map. All of its conditions must hold.
 type Line struct {
 	Ops  []string // operator names as ir.OpName prints them; "*" is any
-	Name string   // glob over the node's name and the path of its module; "" is any
+	Name string   // glob over the node's name, its weights' names and the path of its module; "" is any
 	If   []Cond
 	Call Call
 	Pos  string // where it was written: "attnlrp.rules:12"
@@ -74,11 +74,17 @@ func (l *Line) matches(s Subject) bool {
 	return true
 }
 
-// matchesName tries a glob on the node's name and on the path of each module
+// matchesName tries a glob on the node's name, on the names of its weights,
+// which survive optimizers that rename nodes, and on the path of each module
 // around it. A star also matches slashes and dots.
 func matchesName(pattern string, n *ir.Node) bool {
 	if glob(pattern, n.Name) {
 		return true
+	}
+	for _, v := range n.In {
+		if v.IsConst() && glob(pattern, v.Name) {
+			return true
+		}
 	}
 	return slices.ContainsFunc(n.Scopes, func(s ir.Scope) bool { return glob(pattern, s.Name) })
 }

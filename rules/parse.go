@@ -76,7 +76,7 @@ func parseLine(line string, set Set) (l Line, at string, err error) {
 		return l, line, errors.New("a line reads `Op, Op… [\"name\"] [if condition…] => rule`, and here is no =>")
 	}
 	if strings.Contains(right, "$") {
-		return l, strings.TrimSpace(right), errors.New("free parameters ($name) are not supported yet; write a number")
+		return l, strings.TrimSpace(right), errors.New("free parameters ($name) are not supported; write a number")
 	}
 	if l.Call, err = set.Parse(right); err != nil {
 		return l, strings.TrimSpace(right), err
@@ -85,6 +85,9 @@ func parseLine(line string, set Set) (l Line, at string, err error) {
 	if hasIf {
 		for c := range strings.SplitSeq(conds, ",") {
 			c = strings.TrimSpace(c)
+			if c == "" {
+				return l, line, errors.New("a condition is missing")
+			}
 			cond, err := parseCond(c)
 			if err != nil {
 				return l, c, err

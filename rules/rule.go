@@ -13,6 +13,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,33 +65,47 @@ type Call struct {
 	Args []string
 }
 
-// Of returns r with the given arguments, written as in a rule map: "1e-6" by
-// position or "eps=1e-6" by name.
+// Of returns r with the given arguments, written as in a rule map: by name,
+// "eps=1e-6"; numbers in the order of the parameters, "1e-6"; and words, which
+// say themselves what they are for, "plus".
 func (r *Rule) Of(args ...string) (Call, error) {
 	c := Call{Rule: r, Args: make([]string, len(r.Params))}
+	given := make([]bool, len(r.Params))
 	for i, p := range r.Params {
 		c.Args[i] = p.Default
 	}
-	for pos, a := range args {
-		i := pos
-		if name, value, named := strings.Cut(a, "="); named {
-			name, a = strings.TrimSpace(name), strings.TrimSpace(value)
-			i = slices.IndexFunc(r.Params, func(p Param) bool { return p.Name == name })
-			if i < 0 {
-				return c, fmt.Errorf("rule %s has no parameter %q (it has %s)", r.Name, name, paramNames(r.Params))
-			}
-		} else if j := slices.IndexFunc(r.Params, func(p Param) bool { return slices.Contains(p.Choices, a) }); j >= 0 {
-			i = j // a word says which parameter it is for
+	for _, a := range args {
+		i, value, err := r.place(a, given)
+		if err == nil {
+			err = r.Params[i].check(value)
 		}
-		if i >= len(r.Params) {
-			return c, fmt.Errorf("rule %s takes %d parameters, got %d", r.Name, len(r.Params), len(args))
+		if err == nil && given[i] {
+			err = fmt.Errorf("%s is given twice", r.Params[i].Name)
 		}
-		if err := r.Params[i].check(a); err != nil {
+		if err != nil {
 			return c, fmt.Errorf("rule %s: %w", r.Name, err)
 		}
-		c.Args[i] = a
+		c.Args[i], given[i] = value, true
 	}
 	return c, nil
+}
+
+// place finds the parameter that an argument is for.
+func (r *Rule) place(arg string, given []bool) (i int, value string, err error) {
+	if name, value, named := strings.Cut(arg, "="); named {
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		i = slices.IndexFunc(r.Params, func(p Param) bool { return p.Name == name })
+		if i < 0 {
+			err = fmt.Errorf("there is no parameter %q (there is %s)", name, paramNames(r.Params))
+		}
+		return i, value, err
+	}
+	for i, p := range r.Params {
+		if slices.Contains(p.Choices, arg) || p.Choices == nil && !given[i] && p.check(arg) == nil {
+			return i, arg, nil
+		}
+	}
+	return -1, "", fmt.Errorf("no parameter takes %q (there is %s)", arg, paramNames(r.Params))
 }
 
 // MustOf is Of for arguments written in Go code; it panics on bad ones.
@@ -109,7 +124,7 @@ func (p Param) check(a string) error {
 		}
 		return nil
 	}
-	if _, err := strconv.ParseFloat(a, 64); err != nil {
+	if f, err := strconv.ParseFloat(a, 64); err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
 		return fmt.Errorf("%s is %q, want a number", p.Name, a)
 	}
 	return nil
@@ -143,6 +158,7 @@ func (c Call) Word(name string) string {
 	panic(fmt.Sprintf("rule %s has no parameter %s", c.Rule.Name, name))
 }
 
+// paramNames lists parameters for messages: "eps, stabilizer (sign or plus)".
 func paramNames(ps []Param) string {
 	if len(ps) == 0 {
 		return "none"
@@ -150,6 +166,9 @@ func paramNames(ps []Param) string {
 	names := make([]string, len(ps))
 	for i, p := range ps {
 		names[i] = p.Name
+		if p.Choices != nil {
+			names[i] += " (" + strings.Join(p.Choices, " or ") + ")"
+		}
 	}
 	return strings.Join(names, ", ")
 }

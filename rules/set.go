@@ -40,8 +40,11 @@ func (s Set) Parse(text string) (Call, error) {
 		for i, r := range s {
 			names[i] = r.Name
 		}
-		return Call{}, diag.Errorf("LX5003", "no rule is called %q%s", name, diag.DidYouMean(name, names)).
-			Help("the rules are %s", strings.Join(names, ", "))
+		err := diag.Errorf("LX5003", "no rule is called %q%s", name, diag.DidYouMean(name, names))
+		if name == "" {
+			err = diag.Errorf("LX5003", "the rule is missing")
+		}
+		return Call{}, err.Help("the rules are %s", strings.Join(names, ", "))
 	}
 	if !hasArgs {
 		return r.Of()

@@ -2,6 +2,7 @@ package gorgonia
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc/ir"
 )
@@ -201,6 +202,9 @@ func expand(c *call) ([]*Value, error) {
 	want := c.ints(c.in[1])
 	shape := make([]int, len(want))
 	for i, d := range want {
+		if d < 0 {
+			return nil, fmt.Errorf("shape %v has a negative axis", want)
+		}
 		shape[i] = int(d)
 	}
 	shape, err := broadcastShapes(c.in[0].shape, shape)
@@ -227,16 +231,17 @@ func slice(c *call) ([]*Value, error) {
 	shape, st, off := append([]int{}, v.shape...), append([]int{}, v.stride()...), v.off
 	for i := range starts {
 		a := axisOf(axes[i], len(shape))
-		step := int(steps[i])
-		if step == 0 {
+		if steps[i] == 0 {
 			return nil, fmt.Errorf("step 0 of axis %d", a)
 		}
+		most := int64(max(v.shape[a], 1)) // a longer step leads out as well, and could overflow
+		step := int(min(max(steps[i], -most), most))
 		lo, n := sliceRange(starts[i], ends[i], step, v.shape[a])
 		off += lo * st[a]
 		shape[a] = n
 		st[a] *= step
 	}
-	if count(shape) == 0 {
+	if count(shape) == 0 { // the first element need not exist
 		off = v.off
 	}
 	return one(v.view(shape, st, off))
@@ -266,7 +271,11 @@ func split(c *call) ([]*Value, error) {
 	k := len(c.n.Out)
 	sizes := make([]int, k)
 	if len(c.in) > 1 && c.in[1] != nil {
-		for i, d := range c.ints(c.in[1]) {
+		given := c.ints(c.in[1])
+		if len(given) != k || slices.Min(given) < 0 {
+			return nil, fmt.Errorf("parts of %v for %d outputs", given, k)
+		}
+		for i, d := range given {
 			sizes[i] = int(d)
 		}
 	} else {
@@ -282,7 +291,9 @@ func split(c *call) ([]*Value, error) {
 		shape := append([]int{}, v.shape...)
 		shape[a] = d
 		out[i] = v.view(shape, v.stride(), v.off+at*v.stride()[a])
-		at += d
+		if at += d; at > v.shape[a] {
+			break
+		}
 	}
 	if at != v.shape[a] {
 		return nil, fmt.Errorf("parts of %v for an axis of %d", sizes, v.shape[a])
@@ -299,6 +310,11 @@ func concat(c *call) ([]*Value, error) {
 		if len(v.shape) != len(shape) {
 			return nil, fmt.Errorf("joining %v and %v", first.shape, v.shape)
 		}
+		for i, d := range v.shape {
+			if i != a && d != shape[i] {
+				return nil, fmt.Errorf("joining %v and %v along axis %d", first.shape, v.shape, a)
+			}
+		}
 		shape[a] += v.shape[a]
 	}
 	out := c.new(first.elem, shape...)
@@ -308,9 +324,6 @@ func concat(c *call) ([]*Value, error) {
 	at := 0
 	for _, v := range c.in {
 		part := count(v.shape[a:]) * width
-		if part*outer != v.len()*width {
-			return nil, fmt.Errorf("joining %v and %v", first.shape, v.shape)
-		}
 		if part > 0 {
 			src := c.bytes(v)
 			for i := range outer {
@@ -418,8 +431,14 @@ func scatterND(c *call) ([]*Value, error) {
 	}
 	data, idx := c.in[0], c.ints(c.in[1])
 	is := c.in[1].shape
+	if len(is) == 0 || is[len(is)-1] > len(data.shape) {
+		return nil, fmt.Errorf("indices of shape %v for data of shape %v", is, data.shape)
+	}
 	k := is[len(is)-1]
 	row := count(data.shape[k:])
+	if c.in[2].len() != count(is[:len(is)-1])*row {
+		return nil, fmt.Errorf("updates of shape %v for indices of shape %v and data of shape %v", c.in[2].shape, is, data.shape)
+	}
 	st := rowMajor(data.shape)
 	out := c.reuse(0, ir.Float, data.shape)
 	dst := flat[float32](out)

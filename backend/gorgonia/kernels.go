@@ -23,6 +23,7 @@ var float32s = map[string]kernel{
 	"Softmax": softmax, "ReduceSum": reduce, "ReduceMean": reduce, "ReduceMax": reduce, "ReduceMin": reduce,
 	"ReduceSumSquare": reduce, "ReduceL1": reduce,
 	"RMSNormalization": rmsNorm, "LayerNormalization": layerNorm, "ScatterND": scatterND,
+	"Conv": conv,
 }
 
 // kernelFor returns the kernel for a node: a fast one if there is one for its

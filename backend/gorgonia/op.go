@@ -53,6 +53,7 @@ func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 				err = fmt.Errorf("%w\n%s", err, debug.Stack())
 			}
 		}
+		s.err = err // the machine's own error would bury it under the instruction
 	}()
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", n, err)
 	}
-	if len(outs) == 1 {
+	if len(outs) == 1 && outs[0] != nil {
 		return outs[0], nil
 	}
 	return &tuple{&Value{shape: []int{0}}, outs}, nil
@@ -86,6 +87,7 @@ func (s *session) run(n *ir.Node, k kernel, vs []G.Value, ids nodeIDs) ([]*Value
 		c.in[i] = v
 	}
 	defer c.settle()
+	watch := s.opt.WatchNaN && !c.anyNotFinite(c.in) // before a kernel overwrites an input
 	outs, err := k(c)
 	if err != nil {
 		return nil, err
@@ -102,14 +104,15 @@ func (s *session) run(n *ir.Node, k kernel, vs []G.Value, ids nodeIDs) ([]*Value
 		if outs[i] == nil {
 			return nil, fmt.Errorf("output %d was not computed", i)
 		}
+		if err := outs[i].fits(); err != nil {
+			return nil, err
+		}
 		outs[i].buf.refs++
 		s.vals[id] = outs[i]
 	}
 	c.settle()
-	if s.opt.WatchNaN {
-		if err := c.watch(outs); err != nil {
-			return nil, err
-		}
+	if watch && c.anyNotFinite(outs) {
+		return nil, fmt.Errorf("an output holds a NaN or an infinity that no input holds")
 	}
 	if err := s.trace(n, outs); err != nil {
 		return nil, err
@@ -142,14 +145,7 @@ func (s *session) drop(v *Value) {
 	v.buf = nil
 }
 
-// watch fails if an output holds a NaN or an infinity that no input holds.
-func (c *call) watch(outs []*Value) error {
-	if c.anyNotFinite(outs) && !c.anyNotFinite(c.in) {
-		return fmt.Errorf("an output holds a NaN or an infinity that no input holds")
-	}
-	return nil
-}
-
+// anyNotFinite reports whether one of the values holds a NaN or an infinity.
 func (c *call) anyNotFinite(vs []*Value) bool {
 	for _, v := range vs {
 		if v != nil && c.notFinite(v) {
@@ -159,7 +155,7 @@ func (c *call) anyNotFinite(vs []*Value) bool {
 	return false
 }
 
-// notFinite looks at the exponents: those of a NaN or an infinity are all ones.
+// notFinite looks at exponents: a NaN's or an infinity's are all ones.
 func (c *call) notFinite(v *Value) bool {
 	switch v.elem {
 	case ir.Float:

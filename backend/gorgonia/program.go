@@ -16,7 +16,9 @@ import (
 // New returns the backend, on the CPU.
 func New() backend.Backend { return engine{} }
 
-type engine struct{}
+// engine is the backend. A strict one is for tests: it overwrites free memory,
+// and a run that leaves values behind fails.
+type engine struct{ strict bool }
 
 func (engine) Name() string { return "gorgonia" }
 
@@ -30,7 +32,7 @@ func (engine) Supports(n *ir.Node) error {
 // Compile plans the program. Segments are compiled by the sessions, because a
 // machine belongs to one goroutine.
 func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, error) {
-	p := &program{m: m, opt: opt, number: map[*ir.Value]int{}}
+	p := &program{m: m, opt: opt, strict: e.strict, number: map[*ir.Value]int{}}
 	for n := range m.Graph.Nodes() {
 		if err := e.Supports(n); err != nil {
 			return nil, fmt.Errorf("%v: %w", n, err)
@@ -73,6 +75,7 @@ func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, erro
 type program struct {
 	m        *ir.Model
 	opt      backend.Options
+	strict   bool
 	number   map[*ir.Value]int
 	plans    []*plan
 	uses     []int32
@@ -89,7 +92,12 @@ func (p *program) NewSession() (backend.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{program: p, engine: e, vals: make([]*Value, len(p.number)), left: make([]int32, len(p.number))}
+	serial, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		return nil, err
+	}
+	s := &session{program: p, engine: e, serial: serial, vals: make([]*Value, len(p.number)), left: make([]int32, len(p.number))}
+	s.memory.poison = p.strict
 	shared := map[string]*segment{}
 	for _, pl := range p.plans {
 		seg := shared[pl.key]
@@ -109,6 +117,7 @@ func (p *program) NewSession() (backend.Session, error) {
 type session struct {
 	*program
 	engine   *cpu.Engine
+	serial   *cpu.Engine // for kernels that share out work themselves
 	memory   memory
 	segments []*segment // one for each plan; equal plans share
 	current  *plan      // the plan that runs
@@ -116,6 +125,7 @@ type session struct {
 	left     []int32    // uses to come, by number
 	ctx      context.Context
 	done     int
+	err      error // of the op that ended the run
 }
 
 func (s *session) Stats() backend.Stats {
@@ -140,9 +150,17 @@ func (s *session) Close() error {
 }
 
 func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
-	s.ctx, s.done = ctx, 0
 	defer s.engine.Park()
-	defer s.clear()
+	out, err := s.compute(ctx, in)
+	s.clear()
+	if err == nil && s.strict && s.memory.live != 0 {
+		return nil, fmt.Errorf("%d bytes are still live: a bug in the accounts", s.memory.live)
+	}
+	return out, err
+}
+
+func (s *session) compute(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	s.ctx, s.done = ctx, 0
 	copy(s.left, s.uses)
 	if err := checkInputs(s.m.Graph, in); err != nil {
 		return nil, err
@@ -178,31 +196,13 @@ func (s *session) runPlan(p *plan, seg *segment) error {
 		v.typ = seg.args[i].Type()
 		G.WithValue(v)(seg.args[i])
 	}
-	s.current = p
+	s.current, s.err = p, nil
 	err := seg.vm.RunAll()
 	seg.vm.Reset()
-	if err != nil {
-		return unwrap(err)
+	if s.err != nil {
+		return s.err
 	}
-	return nil
-}
-
-// unwrap takes the op's own error out of the machine's, whose text repeats the
-// instruction.
-func unwrap(err error) error {
-	type causer interface{ Unwrap() error }
-	for {
-		u, ok := err.(causer)
-		if !ok || u.Unwrap() == nil || !isMachineError(err) {
-			return err
-		}
-		err = u.Unwrap()
-	}
-}
-
-func isMachineError(err error) bool {
-	_, ok := err.(interface{ InstructionID() int })
-	return ok
+	return err
 }
 
 // clear releases everything that a run has left, whether it ended well or not.

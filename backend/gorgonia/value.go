@@ -22,7 +22,7 @@ type Value struct {
 	off     int   // first element
 	buf     *buffer
 	strs    []string // elements of a String tensor, which has no bytes
-	typ     hm.Type // what the graph's node declares
+	typ     hm.Type  // what the graph's node declares
 }
 
 // A buffer is memory that values share. Borrowed ones, which hold weights and
@@ -70,6 +70,28 @@ func (v *Value) contiguous() bool {
 		next *= v.shape[i]
 	}
 	return true
+}
+
+// fits reports a shape that cannot be, or elements outside the buffer: what a
+// kernel may have made of a malformed model. Everything else relies on it.
+func (v *Value) fits() error {
+	for _, d := range v.shape {
+		if d < 0 {
+			return fmt.Errorf("shape %v has a negative axis", v.shape)
+		}
+	}
+	if v.len() == 0 || v.elem.Bits() < 8 {
+		return nil
+	}
+	first, last := v.off, v.off
+	for i, s := range v.stride() {
+		first += min(0, s*(v.shape[i]-1))
+		last += max(0, s*(v.shape[i]-1))
+	}
+	if first < 0 || last >= len(v.buf.bytes)/size(v.elem) {
+		return fmt.Errorf("shape %v reaches beyond its elements", v.shape)
+	}
+	return nil
 }
 
 // stride returns the strides, computed if v is contiguous.

@@ -178,15 +178,19 @@ func tensorProto(t tensor.Tensor) (*pb.TensorProto, error) {
 	return p, nil
 }
 
-// microsoft is the domain of ONNX Runtime's own operators.
-const microsoft = "com.microsoft"
+// microsoft is the domain of ONNX Runtime's own operators. It keeps simplified,
+// which is RMSNormalization by an older name, in ai.onnx.
+const (
+	microsoft  = "com.microsoft"
+	simplified = "SimplifiedLayerNormalization"
+)
 
 // node describes an operation. One without operands has a made-up one in
 // onnx-go, which is left out.
 func (b *Backend) node(o *operation) (*pb.NodeProto, error) {
 	n := &pb.NodeProto{OpType: o.name}
 	std := b.opt.Ops.Lookup(ir.OpName{Name: o.name})
-	if std == nil && b.opt.Ops.Lookup(ir.OpName{Domain: microsoft, Name: o.name}) != nil {
+	if std == nil && o.name != simplified && b.opt.Ops.Lookup(ir.OpName{Domain: microsoft, Name: o.name}) != nil {
 		n.Domain = microsoft
 	}
 	takesNone := o.name == "Constant" || std != nil && len(std.In) == 0

@@ -30,7 +30,7 @@ func (interpreter) Supports(n *ir.Node) error {
 
 func (b interpreter) Compile(m *ir.Model, opt backend.Options) (backend.Program, error) {
 	for n := range m.Graph.Nodes() {
-		if err := b.Supports(n); err != nil && m.Func(n.Op) == nil {
+		if err := b.Supports(n); err != nil && m.Func(n.Op) == nil && !hasBody(m, n) {
 			return nil, fmt.Errorf("%v: %w", n, err)
 		}
 	}

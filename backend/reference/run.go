@@ -114,14 +114,14 @@ func (r *run) node(n *ir.Node, e *env) error {
 	return r.trace(n, outs)
 }
 
-// apply runs a function's body, or the operator's kernel.
+// apply runs the operator's kernel, or the body of the function or operator.
 func (r *run) apply(n *ir.Node, in []*Array) ([]*Array, error) {
 	if k := kernelOf(n.Op); k != nil {
 		return call(k, n, in)
 	}
 	f := r.m.Func(n.Op)
 	if f == nil {
-		return nil, fmt.Errorf("the reference backend has no kernel for %s", n.Op)
+		return r.body(n, in)
 	}
 	body, err := ir.Instantiate(r.m, f, n)
 	if err != nil {

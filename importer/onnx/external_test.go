@@ -175,54 +175,54 @@ func TestExternalDataInALinkedCache(t *testing.T) {
 	}
 }
 
-// A tensor keeps its mapping alive after the model is forgotten. Without that,
-// reading it would end the process.
-func TestTensorKeepsItsMapping(t *testing.T) {
+// A program may keep the bytes of a weight and forget the model. If the garbage
+// collector unmapped them, reading would end the process.
+func TestBytesOutliveTheModel(t *testing.T) {
 	path := writeFiles(t, t.TempDir(), externalModel("location=data.bin"))
-	tensor := func() *ir.Tensor {
+	raw := func() []byte {
 		m, err := Load(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return m.Graph.Consts[0].Data
+		return m.Graph.Consts[0].Data.Raw
 	}()
 	for range 5 {
 		runtime.GC()
 	}
-	if !bytes.Equal(tensor.Raw, []byte{0, 1, 2, 3}) {
-		t.Errorf("bytes %v", tensor.Raw)
+	if !bytes.Equal(raw, []byte{0, 1, 2, 3}) {
+		t.Errorf("bytes %v", raw)
 	}
 }
 
-// A model that is forgotten gives its mappings back.
-func TestForgottenModelIsUnmapped(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("mappings are listed on Linux only")
-	}
-	path := writeFiles(t, t.TempDir(), externalModel("location=data.bin"))
-	mapped := func() bool {
+func TestCloseUnmaps(t *testing.T) {
+	mapped := func(dir string) bool {
 		b, err := os.ReadFile("/proc/self/maps")
 		if err != nil {
-			t.Skip(err)
+			t.Skip("mappings are listed on Linux only")
 		}
-		return bytes.Contains(b, []byte(filepath.Dir(path)))
+		return bytes.Contains(b, []byte(dir))
 	}
-	func() {
-		m, err := Load(path)
-		if err != nil {
+	path := writeFiles(t, t.TempDir(), externalModel("location=data.bin"))
+	m, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !mapped(filepath.Dir(path)) {
+		t.Error("the model is not mapped")
+	}
+	for range 2 { // the second time does nothing
+		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if !mapped() {
-			t.Error("the model is not mapped")
-		}
-		runtime.KeepAlive(m)
-	}()
-	for range 100 {
-		if runtime.GC(); !mapped() {
-			return
-		}
 	}
-	t.Error("the model is still mapped")
+	if mapped(filepath.Dir(path)) {
+		t.Error("the closed model is mapped")
+	}
+
+	write(t, path, protoBytes(t, externalModel("location=nothing.bin")))
+	if _, err := Load(path); err == nil || mapped(filepath.Dir(path)) {
+		t.Errorf("the model that failed to load with %v is mapped", err)
+	}
 }
 
 func TestFind(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"unsafe"
 
@@ -22,10 +21,9 @@ type files struct {
 
 // A mapping is the content of a file, mapped or read.
 type mapping struct {
-	path    string // "" for bytes that came from no file
-	data    []byte
-	unmap   func() error // nil for bytes in memory
-	cleanup runtime.Cleanup
+	path  string // "" for bytes that came from no file
+	data  []byte
+	unmap func() error // nil for bytes in memory
 }
 
 // allow lets external data lie in the folder of the model and, if the model is
@@ -79,11 +77,6 @@ func (fs *files) open(path string) (*mapping, error) {
 	if err != nil {
 		return nil, diag.Errorf("LX1001", "%s: %w", path, err)
 	}
-	if m.unmap != nil {
-		// The model may be dropped without Close. Its tensors keep the mapping
-		// alive: see source.
-		m.cleanup = runtime.AddCleanup(m, func(unmap func() error) { _ = unmap() }, m.unmap)
-	}
 	if fs.mapped == nil {
 		fs.mapped = map[string]*mapping{}
 	}
@@ -122,12 +115,14 @@ func (fs *files) external(location string) (*mapping, error) {
 	return nil, diag.Errorf("LX1006", "data are at %q, a symbolic link that leaves the model's folder", location)
 }
 
-// close unmaps all files.
+// close unmaps all files. Nothing else does, the garbage collector least of all:
+// it cannot see who reads mapped bytes, and a model is often forgotten before
+// the weights that a program made of it. One that is never closed costs
+// addresses, not memory.
 func (fs *files) close() error {
 	var errs []error
 	for _, m := range fs.mapped {
 		if m.unmap != nil {
-			m.cleanup.Stop()
 			errs = append(errs, m.unmap())
 		}
 		m.data, m.unmap = nil, nil
@@ -136,21 +131,14 @@ func (fs *files) close() error {
 	return errors.Join(errs...)
 }
 
-// A source is an ir.Source that keeps its mapping alive. A tensor holds the
-// inner one, which is a pointer into the whole.
-type source struct {
-	ir.Source
-	file *mapping
-}
-
 // source says where part lies in m; nil if m is no file.
 func (m *mapping) source(part []byte) *ir.Source {
 	if m.path == "" {
 		return nil
 	}
-	s := &source{Source: ir.Source{Path: m.path, Length: int64(len(part))}, file: m}
+	s := &ir.Source{Path: m.path, Length: int64(len(part))}
 	if len(part) > 0 {
 		s.Offset = int64(uintptr(unsafe.Pointer(&part[0])) - uintptr(unsafe.Pointer(&m.data[0])))
 	}
-	return &s.Source
+	return s
 }

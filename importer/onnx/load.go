@@ -10,8 +10,8 @@ import (
 )
 
 // Load reads the model at path: an ONNX file, or a folder as HuggingFace and
-// optimum lay them out (see Find). The model holds mappings of the file and of
-// its external data until Close, or until nothing refers to its tensors.
+// optimum lay them out (see Find). The file and its external data stay mapped
+// until the model is closed.
 func Load(path string, opts ...Option) (*ir.Model, error) {
 	o := newOptions(opts)
 	file, err := Find(path, o.variant)

@@ -134,8 +134,8 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
-// singleDash lets "-after" and "-p" of dump and opt be written in Go's way:
-// the errors of a pass say `lxtc dump -after PASS`.
+// singleDash lets --after be written with one dash, as the errors of passes
+// do: `lxtc dump -after PASS`.
 func singleDash(args []string) []string {
 	out := make([]string, len(args))
 	for i, arg := range args {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,20 +19,16 @@ import (
 // drawing arranges the relevance of every explained tensor as texts and
 // pictures.
 func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[string]*ir.Tensor) (heatmap.Doc, error) {
-	target := s.describe(opt, out)
+	target := cmp.Or(f.asked, s.describe(opt, out))
 	d := heatmap.Doc{Title: "Why " + target + "?", Model: s.name, Rules: x.Report.Rules + ", " + x.Report.Form + " form"}
-	own := names(s.IR().Graph.Outputs)
-	for _, v := range x.Model.Graph.Outputs {
-		name, ok := strings.CutPrefix(v.Name, "R:")
-		if !ok || slices.Contains(own, v.Name) {
-			continue
-		}
+	explained := s.relevances(x)
+	for _, v := range explained {
 		r, err := out[v.Name].Float64s()
 		if err != nil {
 			return d, err
 		}
-		label := target
-		if len(opt.Explain) > 0 {
+		name, label := strings.TrimPrefix(v.Name, "R:"), target
+		if len(explained) > 1 {
 			label = target + ", relevance of " + name
 		}
 		if err := s.arrange(&d, label, f, name, r, out[v.Name].Shape); err != nil {
@@ -39,6 +36,19 @@ func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[
 		}
 	}
 	return d, nil
+}
+
+// relevances returns the outputs that hold relevance; those of a model that
+// was rewritten before count as its own.
+func (s *subject) relevances(x *lxtc.Explainer) []*ir.Value {
+	own := names(s.IR().Graph.Outputs)
+	var rs []*ir.Value
+	for _, v := range x.Model.Graph.Outputs {
+		if strings.HasPrefix(v.Name, "R:") && !slices.Contains(own, v.Name) {
+			rs = append(rs, v)
+		}
+	}
+	return rs
 }
 
 // arrange adds the relevance of one tensor to the drawing, by its shape:
@@ -178,7 +188,10 @@ func (s *subject) describeTarget(t passes.Target, out map[string]*ir.Tensor) str
 		}
 	}
 	y := out[t.Output]
-	if t.Seed || y == nil {
+	if t.Seed {
+		return "the given relevance of " + t.Output
+	}
+	if y == nil {
 		return t.String()
 	}
 	vals, err := y.Float64s()

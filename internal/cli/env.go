@@ -64,6 +64,12 @@ func (d dims) bytes(t ir.Type) (int64, bool) {
 	return (n + 7) / 8, true
 }
 
+// views are operators whose result is the memory of their input.
+var views = map[string]bool{
+	"Reshape": true, "Flatten": true, "Squeeze": true, "Unsqueeze": true, "Transpose": true,
+	"Slice": true, "Split": true, "Expand": true, "Identity": true, "Constant": true,
+}
+
 // intermediates estimates the memory that the values of a run take at the
 // worst moment: every value lives from its node to its last reader. It is a
 // lower bound, and exact false, if some sizes are not known.
@@ -73,7 +79,7 @@ func (d dims) intermediates(g *ir.Graph) (peak int64, exact bool) {
 	var now int64
 	for n := range g.Nodes() {
 		for _, v := range n.Out {
-			if v == nil || n.Op.Name == "Constant" {
+			if v == nil || views[n.Op.Name] {
 				continue
 			}
 			size, ok := d.bytes(v.Type)

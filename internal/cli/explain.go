@@ -48,7 +48,7 @@ shows it.`,
   lxtc explain models/smollm2 --text "The capital of France is" --target 'text:" Paris"'
   lxtc explain resnet.onnx --image cat.jpg --preset imagenet -o heat.png
   lxtc explain model.onnx --input in.npz --target 'logits[0,-1,42]' -o relevance.npz`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.explain(ctx, e, args) }),
 	}
 	e.source.flags(c)
@@ -125,7 +125,7 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	if opt.Targets, err = s.aims(e.targets, bind(s.IR().Graph, f.tensors)); err != nil {
 		return err
 	}
-	if err := a.seed(ctx, s, b, e, &opt, f); err != nil {
+	if opt, err = a.seed(ctx, s, b, e, opt, f); err != nil {
 		return err
 	}
 	x, out, err := a.relevance(ctx, s, b, e.engine, opt, f)
@@ -145,7 +145,7 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 // openOrDefault opens the named model, or the one that lxtc carries.
 func (a *app) openOrDefault(args []string) (*subject, error) {
 	if len(args) == 0 {
-		return a.openEmbedded()
+		return openCarried()
 	}
 	return a.open(args[0])
 }

@@ -19,6 +19,7 @@ type feed struct {
 	tensors map[string]*ir.Tensor
 	tokens  []heatmap.Token // the tokens of the text; no values yet
 	picture *image.RGB      // what the model sees of the picture
+	asked   string          // what is explained, in words, if the targets do not say it
 }
 
 // source is the flags that say where inputs come from.

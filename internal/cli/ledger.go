@@ -30,15 +30,15 @@ type entry struct {
 
 // account is an entry, or several summed, with its numbers.
 type account struct {
-	Op        string  `json:"op"`
-	Rule      string  `json:"rule"`
-	At        string  `json:"at"`
-	Count     int     `json:"count"`
-	In        float64 `json:"in"`
-	Magnitude float64 `json:"magnitude"` // Σ|R| that arrives
-	Out       float64 `json:"out"`
-	Absorbed  float64 `json:"absorbed"`
-	Why       string  `json:"why"` // who may absorb: "rule", "constant", or "" for nobody
+	Op        string `json:"op"`
+	Rule      string `json:"rule"`
+	At        string `json:"at"`
+	Count     int    `json:"count"`
+	In        figure `json:"in"`
+	Magnitude figure `json:"magnitude"` // Σ|R| that arrives
+	Out       figure `json:"out"`
+	Absorbed  figure `json:"absorbed"`
+	Why       string `json:"why"` // who may absorb: "rule", "constant", or "" for nobody
 }
 
 const (
@@ -223,7 +223,9 @@ func (l *ledger) accounts(out map[string]*ir.Tensor) ([]account, error) {
 		}
 		sum := byKind[key]
 		sum.Count++
-		sum.In, sum.Magnitude, sum.Out, sum.Absorbed = sum.In+x[0], sum.Magnitude+x[1], sum.Out+x[2], sum.Absorbed+x[0]-x[2]
+		in, magnitude, handedOn := figure(x[0]), figure(x[1]), figure(x[2])
+		sum.In, sum.Magnitude, sum.Out = sum.In+in, sum.Magnitude+magnitude, sum.Out+handedOn
+		sum.Absorbed += in - handedOn
 	}
 	all := make([]account, len(order))
 	for i, a := range order {
@@ -275,7 +277,7 @@ func (l *ledger) leaks(out map[string]*ir.Tensor, share float64) ([]leak, error)
 		}
 		lost := x[0] - x[2]
 		if e.why() == "" && !(math.Abs(lost) <= e.tolerance(share)*x[1]) { // NaN is a leak as well
-			ls = append(ls, leak{Node: e.node, Op: e.op, Rule: e.rule, Lost: lost, Magnitude: x[1]})
+			ls = append(ls, leak{Node: e.node, Op: e.op, Rule: e.rule, Lost: figure(lost), Magnitude: figure(x[1])})
 		}
 	}
 	return ls, nil
@@ -283,22 +285,22 @@ func (l *ledger) leaks(out map[string]*ir.Tensor, share float64) ([]leak, error)
 
 // leak is an operator that loses relevance.
 type leak struct {
-	Node      string  `json:"node"`
-	Op        string  `json:"op"`
-	Rule      string  `json:"rule"`
-	Lost      float64 `json:"lost"`
-	Magnitude float64 `json:"magnitude"`
+	Node      string `json:"node"`
+	Op        string `json:"op"`
+	Rule      string `json:"rule"`
+	Lost      figure `json:"lost"`
+	Magnitude figure `json:"magnitude"`
 }
 
 // seeded returns the relevance that the run started with.
-func (l *ledger) seeded(out map[string]*ir.Tensor) (float64, error) {
-	var sum float64
+func (l *ledger) seeded(out map[string]*ir.Tensor) (figure, error) {
+	var sum figure
 	for _, name := range l.seeds {
 		x, err := numbers(out[name])
 		if err != nil {
 			return 0, err
 		}
-		sum += x[0]
+		sum += figure(x[0])
 	}
 	return sum, nil
 }

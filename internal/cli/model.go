@@ -38,9 +38,9 @@ func (a *app) open(path string, opts ...onnx.Option) (*subject, error) {
 	if path == "-" {
 		return a.openStdin(opts)
 	}
-	file, err := onnx.Find(path, "")
+	file, err := find(path)
 	if err != nil {
-		return nil, unreadable(notFound(path, err))
+		return nil, err
 	}
 	dir := filepath.Dir(file)
 	s := &subject{
@@ -60,6 +60,20 @@ func (a *app) open(path string, opts ...onnx.Option) (*subject, error) {
 	}
 	s.Model, err = lxtc.Load(file, opts...)
 	return s, err
+}
+
+// find returns the file that path means; in a folder without an ONNX file it
+// is model.onnxtxt.
+func find(path string) (string, error) {
+	file, err := onnx.Find(path, "")
+	if err == nil {
+		return file, nil
+	}
+	text := filepath.Join(path, "model.onnxtxt")
+	if _, statErr := os.Stat(text); statErr == nil {
+		return text, nil
+	}
+	return "", unreadable(notFound(path, err))
 }
 
 func (a *app) openStdin(opts []onnx.Option) (*subject, error) {

@@ -29,7 +29,7 @@ all, or writes ONNX if the name after -o ends in .onnx. Without MODEL it reads
 standard input. "-p help" documents the passes.`,
 		Example: `  lxtc opt -p recognize,dead model.onnxtxt
   lxtc opt -p help`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if len(names) == 1 && names[0] == "help" {
 				return a.listPasses()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,14 +81,45 @@ func (s *subject) preprocess(preset string) (image.Preprocess, error) {
 	if err != nil {
 		return image.Preprocess{}, unreadable(err)
 	}
-	p, err := image.ParseConfig(b)
+	p, err := parsePreprocessor(b)
 	if err != nil {
 		return p, unreadable(fmt.Errorf("preprocessor_config.json: %w", err))
 	}
-	if p.Name == "" {
-		p.Name = "preprocessor_config.json says"
-	}
+	p.Name = "preprocessor_config.json says"
 	return p, nil
+}
+
+// parsePreprocessor is image.ParseConfig for files that name no image
+// processor, as timm's and hand-made ones do: the fields count as those of the
+// plain processor that has them. One channel is grey.
+func parsePreprocessor(text []byte) (image.Preprocess, error) {
+	var fields map[string]any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return image.Preprocess{}, err
+	}
+	_, typed := fields["image_processor_type"]
+	_, old := fields["feature_extractor_type"]
+	if typed || old {
+		return image.ParseConfig(text)
+	}
+	fields["image_processor_type"] = "ViTImageProcessor"
+	if crop, ok := fields["do_center_crop"].(bool); ok && crop {
+		fields["image_processor_type"] = "CLIPImageProcessor"
+	}
+	grey := fields["num_channels"] == 1.0
+	delete(fields, "num_channels")
+	for _, name := range []string{"image_mean", "image_std"} {
+		if one, ok := fields[name].([]any); ok && len(one) == 1 {
+			fields[name] = one[0]
+		}
+	}
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return image.Preprocess{}, err
+	}
+	p, err := image.ParseConfig(text)
+	p.Grey = grey
+	return p, err
 }
 
 func presets() []string {

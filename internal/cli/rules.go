@@ -23,7 +23,7 @@ one, to start a map of your own from. --list-rules documents the rules that a
 map may use, their parameters and formulas, and the conditions.`,
 		Example: `  lxtc rules attnlrp > my.rules
   lxtc rewrite model.onnx -r my.rules`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return rules.Builtin(), cobra.ShellCompDirectiveNoFileComp
 		},

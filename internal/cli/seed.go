@@ -14,59 +14,92 @@ import (
 )
 
 // seed turns --seed-npz and --contrast into relevance that comes with the
-// inputs.
-func (a *app) seed(ctx context.Context, s *subject, b backend.Backend, e explanation, opt *lxtc.Options, f *feed) error {
+// inputs, and returns the options with those targets.
+func (a *app) seed(ctx context.Context, s *subject, b backend.Backend, e explanation, opt lxtc.Options, f *feed) (lxtc.Options, error) {
+	var seeds []seedOf
+	var err error
 	switch {
 	case e.seeds == "" && !e.contrast:
-		return nil
+		return opt, nil
 	case e.seeds != "" && e.contrast:
-		return usagef("--seed-npz and --contrast exclude each other")
+		return opt, usagef("--seed-npz and --contrast exclude each other")
 	case e.temperature != 0:
-		return usagef("--temperature explains a probability, and --seed-npz and --contrast give the relevance of the output itself: leave one out")
+		return opt, usagef("--temperature explains a probability, and --seed-npz and --contrast give the relevance of the output itself: leave one out")
 	case e.seeds != "":
-		return a.seedArrays(s, e.seeds, opt, f)
+		seeds, err = s.seedArrays(e.seeds)
+	default:
+		seeds, err = a.seedContrast(ctx, s, b, e.engine, opt, f)
+		opt.Targets = nil
 	}
-	return a.seedContrast(ctx, s, b, e.engine, opt, f)
+	for _, r := range seeds {
+		opt.Targets = append(opt.Targets, passes.Target{Output: r.output, Seed: true})
+		f.tensors["R:"+r.output] = r.relevance
+	}
+	opt.Explain = s.explained(opt.Explain)
+	return opt, err
+}
+
+// explained returns the tensors to explain, by default those that the passes
+// would choose. A model whose seed is an input has to be told: the seed looks
+// like one more input to explain.
+func (s *subject) explained(given []string) []string {
+	if len(given) > 0 {
+		return given
+	}
+	return names(passes.DefaultSources(s.IR().Graph))
+}
+
+// seedOf is the relevance of one output.
+type seedOf struct {
+	output    string
+	relevance *ir.Tensor
 }
 
 // seedArrays reads the relevance of outputs from arrays named after them.
-func (a *app) seedArrays(s *subject, file string, opt *lxtc.Options, f *feed) error {
+func (s *subject) seedArrays(file string) ([]seedOf, error) {
 	archive, err := npy.ReadFile(file)
 	if err != nil {
-		return unreadable(err)
-	}
-	outputs := map[string]*ir.Value{}
-	for _, v := range s.IR().Graph.Outputs {
-		outputs[v.Name] = v
+		return nil, unreadable(err)
 	}
 	if len(archive) == 0 {
-		return unreadable(fmt.Errorf("%s: no arrays", file))
+		return nil, unreadable(fmt.Errorf("%s: no arrays", file))
 	}
+	var seeds []seedOf
 	for _, e := range archive {
-		v := outputs[e.Name]
+		v := s.output(e.Name)
 		if v == nil {
-			return unreadable(fmt.Errorf("%s: array %q is no output of the model%s", file, e.Name, diag.DidYouMean(e.Name, names(s.IR().Graph.Outputs))))
+			return nil, unreadable(fmt.Errorf("%s: array %q is no output of the model%s", file, e.Name, diag.DidYouMean(e.Name, names(s.IR().Graph.Outputs))))
 		}
 		t, err := fit(e.Array, v.Type)
 		if err != nil {
-			return unreadable(fmt.Errorf("%s: array %q: %w", file, e.Name, err))
+			return nil, unreadable(fmt.Errorf("%s: array %q: %w", file, e.Name, err))
 		}
-		opt.Targets = append(opt.Targets, passes.Target{Output: e.Name, Seed: true})
-		f.tensors["R:"+e.Name] = t
+		seeds = append(seeds, seedOf{e.Name, t})
+	}
+	return seeds, nil
+}
+
+// output returns the model's output of the given name, or nil.
+func (s *subject) output(name string) *ir.Value {
+	for _, v := range s.IR().Graph.Outputs {
+		if v.Name == name {
+			return v
+		}
 	}
 	return nil
 }
 
 // seedContrast explains each target against the mean of the other elements of
-// its last axis: it weighs +1, each of the other N-1 weighs -1/(N-1). Their
-// values are known after a first run.
-func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e engine, opt *lxtc.Options, f *feed) error {
+// its last axis. The seed is what they are worth, and is known after a first
+// run.
+func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e engine, opt lxtc.Options, f *feed) ([]seedOf, error) {
 	out, err := a.forward(ctx, s, b, backend.Options{Threads: e.threads}, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	seeds := map[string][]float64{}
-	for _, t := range targetsOf(*opt) {
+	f.asked = s.describe(opt, out) + " rather than the others"
+	sums := map[string][]float64{}
+	for _, t := range targetsOf(opt) {
 		if t.Output == "" {
 			if v := defaultOutput(s.IR().Graph); v != nil {
 				t.Output = v.Name
@@ -74,48 +107,57 @@ func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e
 		}
 		y := out[t.Output]
 		if y == nil {
-			return usageError(diag.Errorf("LX3004", "no output is called %q%s", t.Output, diag.DidYouMean(t.Output, names(s.IR().Graph.Outputs))))
+			return nil, usageError(diag.Errorf("LX3004", "no output is called %q%s", t.Output, diag.DidYouMean(t.Output, names(s.IR().Graph.Outputs))))
 		}
-		vals, err := y.Float64s()
+		r, err := contrast(t, y)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		at, err := elements(t, vals, y.Shape)
-		if err != nil {
-			return err
+		if sums[t.Output] == nil {
+			sums[t.Output] = make([]float64, len(r))
 		}
-		if seeds[t.Output] == nil {
-			seeds[t.Output] = make([]float64, len(vals))
-		}
-		n := y.Shape[len(y.Shape)-1]
-		if n < 2 {
-			return usagef("--contrast: output %s has %d element in its last axis, there is nothing to compare with", t.Output, n)
-		}
-		for _, k := range at {
-			r := seeds[t.Output]
-			for i := k - k%n; i < k-k%n+n; i++ {
-				if i == k {
-					r[i] += vals[i]
-				} else {
-					r[i] -= vals[i] / float64(n-1)
-				}
-			}
+		for i := range r {
+			sums[t.Output][i] += r[i]
 		}
 	}
-	opt.Targets = nil
+	var seeds []seedOf
 	for _, v := range s.IR().Graph.Outputs {
-		r := seeds[v.Name]
-		if r == nil {
+		if sums[v.Name] == nil {
 			continue
 		}
-		t, err := convert(ir.Of(r, out[v.Name].Shape...), v.Type.Elem)
+		t, err := convert(ir.Of(sums[v.Name], out[v.Name].Shape...), v.Type.Elem)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		opt.Targets = append(opt.Targets, passes.Target{Output: v.Name, Seed: true})
-		f.tensors["R:"+v.Name] = t
+		seeds = append(seeds, seedOf{v.Name, t})
 	}
-	return nil
+	return seeds, nil
+}
+
+// contrast returns the relevance of an output y whose target weighs +1, and
+// each of the other N-1 elements of its last axis -1/(N-1).
+func contrast(t passes.Target, y *ir.Tensor) ([]float64, error) {
+	vals, err := y.Float64s()
+	if err != nil {
+		return nil, err
+	}
+	at, err := elements(t, vals, y.Shape)
+	if err != nil {
+		return nil, err
+	}
+	n := y.Shape[len(y.Shape)-1]
+	if n < 2 {
+		return nil, usagef("--contrast: output %s has %d element in its last axis, there is nothing to compare with", t.Output, n)
+	}
+	r := make([]float64, len(vals))
+	for _, k := range at {
+		row := k - k%n
+		for i := row; i < row+n; i++ {
+			r[i] -= vals[i] / float64(n-1)
+		}
+		r[k] = vals[k]
+	}
+	return r, nil
 }
 
 // elements returns the flat positions of a target's elements in its output.
@@ -187,5 +229,5 @@ func (a *app) forward(ctx context.Context, s *subject, b backend.Backend, run ba
 	if _, err := pipeline.Run(ctx, m, opt, passes.Driver{}); err != nil {
 		return nil, err
 	}
-	return a.execute(ctx, b, m, run, f.tensors)
+	return execute(ctx, b, m, run, f.tensors)
 }

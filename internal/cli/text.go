@@ -54,10 +54,11 @@ func (s *subject) fromText(text string, f *feed) error {
 	}
 	taken := false
 	for _, v := range s.IR().Graph.Inputs {
-		if f.tensors[v.Name] != nil {
+		t := sideInput(v, ids, conf)
+		if f.tensors[v.Name] != nil { // given as an array
+			taken = taken || t == nil && v.Type.Elem.IsInt()
 			continue
 		}
-		t := sideInput(v, ids, conf)
 		if t == nil && v.Type.Elem.IsInt() && !taken {
 			t, taken = row(ids), true
 		}

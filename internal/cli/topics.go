@@ -103,6 +103,14 @@ func oneModel(_ *cobra.Command, args []string) error {
 	return fmt.Errorf("one MODEL at a time, and there are %d arguments: %s", len(args), strings.Join(args, " "))
 }
 
+// atMostOne is the Args of a command with one optional argument.
+func atMostOne(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("one argument at a time, and there are %d: %s", len(args), strings.Join(args, " "))
+	}
+	return nil
+}
+
 // versionCommand prints where the program comes from.
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{

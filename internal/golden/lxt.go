@@ -78,7 +78,9 @@ func readLXT(file string) (Case, error) {
 		tensors := map[string]string{}
 		for _, group := range []map[string]explained{set.RelevanceInputs, set.Intermediate} {
 			for key, e := range group {
-				tensors[key] = e.Tensor
+				if e.Tensor != "" { // else it was fused away
+					tensors[key] = e.Tensor
+				}
 			}
 		}
 		for _, r := range set.Runs {

@@ -11,7 +11,7 @@ import (
 func constantOps() []*ir.Op { return []*ir.Op{constant} }
 
 var constant = &ir.Op{
-	Name: ir.OpName{Name: "Constant"}, Since: 24,
+	Name: ir.OpName{Name: "Constant"}, Since: 13,
 	Doc: "the tensor in the node's attribute",
 	Out: ir.P("output"),
 	Infer: func(n *ir.Node) ([]ir.Type, error) {

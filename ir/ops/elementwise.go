@@ -11,7 +11,7 @@ import (
 func elementwiseOps() []*ir.Op {
 	return []*ir.Op{
 		add, sub, mul, div, pow, mod, sum, mean, cumSum,
-		unary("Neg", 6, "-x", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value { return b.Neg(dy) }),
+		neg,
 		odd(unary("Abs", 6, "|x|", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
 			return b.Mul(dy, b.Op("Sign", x))
 		}), 0),
@@ -294,3 +294,10 @@ var cumSum = &ir.Op{
 		})
 	},
 }
+
+// neg is odd: -x is x times -1, also for the identity rule.
+var neg = func() *ir.Op {
+	op := unary("Neg", 6, "-x", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value { return b.Neg(dy) })
+	op.Secant = func(b *ir.Builder, n *ir.Node) *ir.Value { return b.Scalar(-1, n.In[0]) }
+	return op
+}()

@@ -40,6 +40,8 @@ var standard = sync.OnceValue(func() *ir.OpSet {
 		logicOps(),       // logic.go
 		convOps(),        // conv.go
 		quantOps(),       // quant.go
+		attentionOps(),   // attention.go
+		msftOps(),        // msft.go
 	}
 	var all []*ir.Op
 	for _, family := range families {

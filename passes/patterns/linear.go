@@ -29,6 +29,9 @@ var linear = &rewrite.Rule{
 		if err := vector(b); err != nil {
 			return err
 		}
+		if n := constOf(b).Len(); n > 1 && w.Type.Shape[1].Differ(ir.N(int64(n))) {
+			return fmt.Errorf("%s is %s, and %s is %s: adding widens the product", b, b.Type, w, w.Type)
+		}
 		if product := productOf(m); product != nil && product.NumUses() > 1 {
 			return fmt.Errorf("%s is used elsewhere, too", product)
 		}

@@ -21,8 +21,12 @@ var rmsNorm = &rewrite.Rule{
 		y = Mul (Cast? (n), w)
 	`),
 	If: func(m *rewrite.Match) error {
-		if err := vector(m.Get("w")); err != nil {
+		x, w := m.Get("x"), m.Get("w")
+		if err := vector(w); err != nil {
 			return err
+		}
+		if w.Type.Elem != x.Type.Elem {
+			return fmt.Errorf("weight %s is %s, and %s is %s", w, w.Type.Elem, x, x.Type.Elem)
 		}
 		return rmsOK(m)
 	},
@@ -40,13 +44,18 @@ var rmsNormPlain = &rewrite.Rule{
 	`),
 	If: rmsOK,
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
-		one, err := ir.Scalar(m.Get("x").Type.Elem, 1)
-		if err != nil {
-			return b.Fail("%w", err)
-		}
-		one.Shape = []int{1}
-		return rms(b, m, b.Constant(one))
+		return rms(b, m, unit(b, m.Get("x")))
 	},
+}
+
+// unit is the weight that changes nothing.
+func unit(b *ir.Builder, like *ir.Value) *ir.Value {
+	one, err := ir.Scalar(like.Type.Elem, 1)
+	if err != nil {
+		return b.Fail("%w", err)
+	}
+	one.Shape = []int{1}
+	return b.Constant(one)
 }
 
 func rmsOK(m *rewrite.Match) error {
@@ -60,9 +69,6 @@ func rms(b *ir.Builder, m *rewrite.Match, w *ir.Value) *ir.Value {
 	x := m.Get("x")
 	if w.Type.Rank() == 0 {
 		w = b.Op("Reshape", w, b.Ints(1))
-	}
-	if w.Type.Elem != x.Type.Elem {
-		return b.Fail("weight %s is %s and x is %s", w, w.Type.Elem, x.Type.Elem)
 	}
 	eps, _ := m.Scalar("eps")
 	return b.OpA("RMSNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, x, w)
@@ -112,6 +118,25 @@ var layerNormPlain = &rewrite.Rule{
 		return layerOK(m)
 	},
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value { return layer(b, m, m.Get("w"), nil) },
+}
+
+// layerNormBare is layerNorm without weight and bias, or with ones that are not
+// constant.
+var layerNormBare = &rewrite.Rule{
+	Name: "layernorm-bare",
+	Doc:  "(x - mean x) / sqrt(var x + ε) is LayerNormalization with weight 1",
+	Match: rewrite.MustParse(`
+		mu = ReduceMean (x, axes)
+		d = Sub (x, mu)
+		d2 = Sub (x, mu)
+		var = ReduceMean (Pow (d2, 2) | Mul (d2, d2), axes2)
+		root = Sqrt (Add (var, eps))
+		y = Div (d, root) | Mul (d, Reciprocal (root)) | Mul (d, Div (1, root))
+	`),
+	If: layerOK,
+	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
+		return layer(b, m, unit(b, m.Get("x")), nil)
+	},
 }
 
 func layerOK(m *rewrite.Match) error {

@@ -14,12 +14,14 @@ import (
 )
 
 // Rules returns the replacing recognizers, in the order in which they are
-// tried. Activations come before anything that sees a product: x·sigmoid(x) is
-// one activation, not a product of two operands.
+// tried. A centred normalization comes before one that is not, which would take
+// what follows the centring for itself. Activations come before anything that
+// sees a product: x·sigmoid(x) is one activation, not a product of two
+// operands.
 func Rules() []*rewrite.Rule {
 	return []*rewrite.Rule{
+		layerNorm, layerNormPlain, layerNormBare,
 		rmsNorm, rmsNormPlain,
-		layerNorm, layerNormPlain,
 		geluErf, geluErfScaled, geluTanh, geluTanhCube,
 		swish, quickGelu,
 		hardSwish,

@@ -218,14 +218,19 @@ func (m *matcher) operands(args []term, in []*ir.Value, rest func() bool) bool {
 	return m.term(args[0], v, func() bool { return m.operands(args[1:], in, rest) })
 }
 
+// sameAttr compares an attribute with what a pattern wants. One that is left
+// out has no value, whatever its default is.
 func sameAttr(n *ir.Node, a attrTerm) error {
 	switch want := a.value.(type) {
-	case int64:
-		if got := n.Attrs.Int(a.name, math.MinInt64); got != want {
-			return fmt.Errorf("attribute %s is not %d", a.name, want)
-		}
 	case float64:
-		if got := float64(n.Attrs.Float(a.name, float32(math.NaN()))); !near(got, want) {
+		got := math.NaN()
+		switch v := n.Attrs.Get(a.name).(type) {
+		case int64:
+			got = float64(v)
+		case float32:
+			got = float64(v)
+		}
+		if !near(got, want) {
 			return fmt.Errorf("attribute %s is not %g", a.name, want)
 		}
 	case string:

@@ -38,6 +38,7 @@ func (p *Pattern) String() string { return p.text }
 // Roots returns the operators that the root of a match can be.
 func (p *Pattern) Roots() []string {
 	var ops []string
+	seen := map[string]bool{}
 	var visit func(t term)
 	visit = func(t term) {
 		switch t := t.(type) {
@@ -51,13 +52,45 @@ func (p *Pattern) Roots() []string {
 				visit(a)
 			}
 		case nameTerm:
-			if line, ok := p.lines[string(t)]; ok {
+			if line, ok := p.lines[string(t)]; ok && !seen[string(t)] {
+				seen[string(t)] = true
 				visit(line)
 			}
 		}
 	}
-	visit(p.lines[p.root])
+	visit(nameTerm(p.root))
 	return ops
+}
+
+// size returns the number of operators of a match that takes first choices and
+// leaves out what is optional.
+func (p *Pattern) size() int {
+	counted := map[string]bool{}
+	var visit func(t term) int
+	visit = func(t term) int {
+		switch t := t.(type) {
+		case nameTerm:
+			line, ok := p.lines[string(t)]
+			if !ok || counted[string(t)] {
+				return 0
+			}
+			counted[string(t)] = true
+			return visit(line)
+		case altTerm:
+			return visit(t[0])
+		case opTerm:
+			n := 0
+			if !t.optional {
+				n = 1
+			}
+			for _, a := range t.args {
+				n += visit(a)
+			}
+			return n
+		}
+		return 0
+	}
+	return visit(nameTerm(p.root))
 }
 
 // A term is one of the following.
@@ -77,7 +110,7 @@ type (
 	}
 	attrTerm struct {
 		name  string
-		value any // int64, float64 or string
+		value any // float64 or string
 	}
 )
 
@@ -115,7 +148,10 @@ func Parse(text string) (p *Pattern, err error) {
 	if ps.p.root == "" {
 		return nil, syntaxError{1, 1, "a pattern has at least one line"}
 	}
-	return ps.p, ps.checkUse()
+	if err := ps.check(); err != nil {
+		return nil, err
+	}
+	return ps.p, nil
 }
 
 type syntaxError struct {
@@ -230,14 +266,14 @@ func (ps *parser) attrs() (as []attrTerm) {
 		ps.expect('=')
 		switch ps.tok {
 		case scanner.String:
-			a.value, _ = strconv.Unquote(ps.s.TokenText())
+			text, err := strconv.Unquote(ps.s.TokenText())
+			if err != nil {
+				ps.fail("%q is not a string", ps.s.TokenText())
+			}
+			a.value = text
 			ps.next()
 		default:
-			f := ps.number()
-			a.value = f
-			if f == float64(int64(f)) {
-				a.value = int64(f)
-			}
+			a.value = ps.number()
 		}
 		as = append(as, a)
 		if ps.tok != ',' {
@@ -264,36 +300,84 @@ func (ps *parser) number() float64 {
 	return sign * f
 }
 
-// checkUse reports a line that nothing refers to: a spelling mistake.
-func (ps *parser) checkUse() error {
-	used := map[string]bool{ps.p.root: true}
-	var visit func(t term)
-	visit = func(t term) {
+// check reports a line that nothing refers to, which is a spelling mistake, one
+// that refers to itself, and a root that need not be an operator.
+func (ps *parser) check() error {
+	bad := func(format string, args ...any) error {
+		return syntaxError{1, 1, fmt.Sprintf(format, args...)}
+	}
+	used := map[string]bool{}
+	open := map[string]bool{}
+	var visit func(t term) (circle string)
+	visit = func(t term) string {
 		switch t := t.(type) {
 		case nameTerm:
-			used[string(t)] = true
+			name := string(t)
+			line, ok := ps.p.lines[name]
+			switch {
+			case open[name]:
+				return name
+			case !ok || used[name]:
+				return ""
+			}
+			used[name], open[name] = true, true
+			defer delete(open, name)
+			return visit(line)
 		case altTerm:
-			for _, a := range t {
-				visit(a)
-			}
+			return firstCircle(t, visit)
 		case opTerm:
-			for _, a := range t.args {
-				visit(a)
-			}
+			return firstCircle(t.args, visit)
 		}
+		return ""
 	}
-	for _, t := range ps.p.lines {
-		visit(t)
+	if name := visit(nameTerm(ps.p.root)); name != "" {
+		return bad("%s refers to itself", name)
 	}
-	var names []string
+	if ps.p.mayBind() {
+		return bad("the root %s is no operator", ps.p.root)
+	}
+	var unused []string
 	for name := range ps.p.lines {
 		if !used[name] {
-			names = append(names, name)
+			unused = append(unused, name)
 		}
 	}
-	if len(names) > 0 {
-		slices.Sort(names)
-		return syntaxError{1, 1, fmt.Sprintf("nothing refers to %s", strings.Join(names, ", "))}
+	if len(unused) > 0 {
+		slices.Sort(unused)
+		return bad("nothing refers to %s", strings.Join(unused, ", "))
 	}
 	return nil
+}
+
+func firstCircle(ts []term, visit func(term) string) string {
+	for _, t := range ts {
+		if name := visit(t); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// mayBind reports whether the root can match a value that no operator of the
+// pattern made.
+func (p *Pattern) mayBind() bool {
+	seen := map[string]bool{}
+	var visit func(t term) bool
+	visit = func(t term) bool {
+		switch t := t.(type) {
+		case nameTerm:
+			line, ok := p.lines[string(t)]
+			if seen[string(t)] {
+				return false // it was looked at
+			}
+			seen[string(t)] = true
+			return !ok || visit(line)
+		case altTerm:
+			return slices.ContainsFunc(t, visit)
+		case opTerm:
+			return t.optional && visit(t.args[0])
+		}
+		return true
+	}
+	return visit(nameTerm(p.root))
 }

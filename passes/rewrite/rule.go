@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc/ir"
 )
@@ -16,15 +17,17 @@ type Rule struct {
 	If func(m *Match) error
 
 	// With builds the replacement of the root's first output, just before the
-	// root. It must not change the graph in any other way. What the pattern
-	// covered and nobody else reads is left to dead code removal.
+	// root. It must not change the graph in any other way.
 	With func(b *ir.Builder, m *Match) *ir.Value
 }
 
 // A Log hears what Apply does.
 type Log struct {
-	Did     func(rule *Rule, from *ir.Node, to *ir.Node)
-	Skipped func(rule *Rule, at *ir.Node, why string) // a match that got somewhere, or was refused
+	Did func(rule *Rule, from *ir.Node, to *ir.Node)
+
+	// Skipped is called for every node that no rule replaced and that one
+	// nearly did, with the rule that got furthest.
+	Skipped func(rule *Rule, at *ir.Node, why string)
 
 	// Keep says which values must stay: a match is refused if it would make a
 	// kept value the inside of its replacement. Nil keeps graph outputs only.
@@ -32,8 +35,13 @@ type Log struct {
 }
 
 // Apply runs the rules over the main graph of m, each rule over all nodes
-// before the next, so that an earlier rule has the first choice.
+// before the next, so that an earlier rule has the first choice. Nodes that
+// only a replaced one read are removed.
 func Apply(m *ir.Model, prefix string, rules []*Rule, log Log) error {
+	a := &application{m: m, prefix: prefix, log: log, misses: map[*ir.Node]miss{}}
+	if log.Keep == nil {
+		a.log.Keep = m.Graph.IsOutput
+	}
 	for _, r := range rules {
 		roots := map[string]bool{}
 		for _, op := range r.Match.Roots() {
@@ -43,65 +51,116 @@ func Apply(m *ir.Model, prefix string, rules []*Rule, log Log) error {
 			if !roots[n.Op.String()] {
 				continue
 			}
-			if err := r.try(m, n, prefix, log); err != nil {
+			if err := a.try(r, n); err != nil {
 				return err
 			}
+		}
+	}
+	for n := range m.Graph.Nodes() {
+		if s, ok := a.misses[n]; ok {
+			log.Skipped(s.rule, n, s.why)
 		}
 	}
 	return nil
 }
 
-// worthTelling is how many operators a failed match must have got through to
-// be reported: the root alone matches everywhere.
-const worthTelling = 2
+type application struct {
+	m      *ir.Model
+	prefix string
+	log    Log
+	misses map[*ir.Node]miss
+}
 
-func (r *Rule) try(m *ir.Model, n *ir.Node, prefix string, log Log) error {
-	if len(n.Out) > 0 && n.Out[0] != nil && n.Out[0].NumUses() == 0 && !m.Graph.IsOutput(n.Out[0]) {
-		return nil // what an earlier match covered, and dead code removal will take
+// A miss is the nearest that a rule came to replacing a node.
+type miss struct {
+	rule    *Rule
+	matched int // operators
+	why     string
+}
+
+func (a *application) miss(r *Rule, n *ir.Node, matched int, why string) {
+	if matched > a.misses[n].matched {
+		a.misses[n] = miss{r, matched, why}
 	}
-	match, failure := r.Match.Match(n, m.Ops)
+}
+
+// try applies r at n. A failure is worth telling if more than half of the
+// pattern matched: the root alone matches everywhere.
+func (a *application) try(r *Rule, n *ir.Node) error {
+	match, failure := r.Match.Match(n, a.m.Ops)
 	if failure != nil {
-		if failure.Matched >= worthTelling {
-			log.Skipped(r, n, failure.Error())
+		if 2*failure.Matched > r.Match.size() {
+			a.miss(r, n, failure.Matched, failure.Error())
 		}
 		return nil
 	}
-	if why := r.refuses(m, match, log); why != nil {
-		log.Skipped(r, n, why.Error())
+	if why := a.refuses(r, match); why != nil {
+		a.miss(r, n, len(match.Nodes), why.Error())
 		return nil
 	}
-	b := m.At(m.Graph, n)
-	b.Origin, b.Scopes = fmt.Sprintf("%s/%s <- %s", prefix, r.Name, n), commonScopes(match.Nodes)
+	b := a.m.At(a.m.Graph, n)
+	b.Origin, b.Scopes = fmt.Sprintf("%s/%s <- %s", a.prefix, r.Name, n), commonScopes(match.Nodes)
 	y := r.With(b, match)
 	if err := b.Err(); err != nil {
 		return fmt.Errorf("%s at %v: %w", r.Name, n, err)
 	}
 	old := n.Out[0]
-	if t, err := ir.Refine(y.Type, old.Type); err == nil && y.Def != nil {
+	t, err := ir.Refine(y.Type, old.Type)
+	if err != nil { // such as a constant that broadcasts the result
+		a.miss(r, n, len(match.Nodes), err.Error())
+		return a.sweep(built(a.m.Graph, b.Origin))
+	}
+	if y.Def != nil && y.Def.Origin == b.Origin {
 		y.Type = t
+		if y.Def.Name == "" {
+			y.Def.Name = n.Name
+		}
 	}
-	if y.Def != nil && y.Def.Name == "" && y.Def.Origin == b.Origin {
-		y.Def.Name = n.Name
-	}
-	log.Did(r, n, y.Def)
-	m.Graph.Replace(old, y, b)
+	a.log.Did(r, n, y.Def)
+	a.m.Graph.Replace(old, y, b)
 	if err := b.Err(); err != nil {
 		return fmt.Errorf("%s at %v: %w", r.Name, n, err)
 	}
-	if old.NumUses() == 0 && len(n.Out) == 1 {
-		return m.Graph.Remove(n)
+	return a.sweep(match.Nodes)
+}
+
+// built returns the nodes of the given origin, the last first.
+func built(g *ir.Graph, origin string) []*ir.Node {
+	var nodes []*ir.Node
+	for n := range g.Backward() {
+		if n.Origin == origin {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// sweep removes those of the given nodes that nobody reads any more.
+func (a *application) sweep(nodes []*ir.Node) error {
+	for again := true; again; {
+		again = false
+		for _, n := range nodes {
+			if n.Graph() == nil || slices.ContainsFunc(n.Out, a.needed) {
+				continue
+			}
+			if err := a.m.Graph.Remove(n); err != nil {
+				return err
+			}
+			again = true
+		}
 	}
 	return nil
 }
 
-func (r *Rule) refuses(m *ir.Model, match *Match, log Log) error {
-	keep := log.Keep
-	if keep == nil {
-		keep = m.Graph.IsOutput
-	}
+func (a *application) needed(v *ir.Value) bool {
+	return v != nil && (v.NumUses() > 0 || a.m.Graph.IsOutput(v))
+}
+
+// refuses returns why a match must not be replaced, nil if it may.
+func (a *application) refuses(r *Rule, match *Match) error {
 	for _, n := range match.Nodes {
 		for i, v := range n.Out {
-			if v != nil && keep(v) && (n != match.Root || i > 0) {
+			if v != nil && a.log.Keep(v) && (n != match.Root || i > 0) {
 				return fmt.Errorf("%s, which is explained or an output, lies inside", v)
 			}
 		}

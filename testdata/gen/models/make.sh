@@ -14,6 +14,21 @@ root=$(CDPATH='' cd -- "$here/../../.." && pwd)
 venv=$root/.venv
 requirements=$here/../requirements.txt
 
+script() {
+	printf %s "$here/$(printf %s "$1" | tr - _).py"
+}
+
+[ $# -gt 0 ] || set -- smollm2 minilm efficientnet-lite0 focus-vit
+for model; do
+	case $model in
+	smollm2 | minilm | efficientnet-lite0 | focus-vit) ;;
+	*)
+		echo "make.sh: no model $model; there are smollm2, minilm, efficientnet-lite0, focus-vit" >&2
+		exit 2
+		;;
+	esac
+done
+
 if ! cmp -s "$requirements" "$venv/requirements.txt"; then
 	echo "making .venv (once; the first download is large)" >&2
 	python3 -m venv "$venv"
@@ -21,13 +36,7 @@ if ! cmp -s "$requirements" "$venv/requirements.txt"; then
 	cp "$requirements" "$venv/requirements.txt"
 fi
 
-[ $# -gt 0 ] || set -- smollm2 minilm efficientnet-lite0 focus-vit
 for model; do
-	script=$here/$(printf %s "$model" | tr - _).py
-	if [ ! -f "$script" ]; then
-		echo "make.sh: no model $model; there are smollm2, minilm, efficientnet-lite0, focus-vit" >&2
-		exit 2
-	fi
 	echo "$model" >&2
-	"$venv/bin/python" "$script"
+	"$venv/bin/python" "$(script "$model")"
 done

@@ -24,6 +24,7 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     tokenizer(meta).save(str(OUT / "tokenizer.json"))
     model = llama(meta, reader.tensors)
+    transformers.logging.disable_progress_bar()
     model.save_pretrained(OUT)
     say("exporting")
     export(

@@ -1,4 +1,4 @@
-"""Train TinyLM and write testdata/onnx/tinylm: about ten minutes on two cores.
+"""Train TinyLM and write testdata/onnx/tinylm: about seven minutes.
 
 A 3-layer LLaMA (grouped-query attention, RMSNorm, SwiGLU, rotary, tied head)
 that answers questions by looking the answer up in the text (see stories.py).

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
+)
+
+func parse(t *testing.T, text string) *ir.Model {
+	t.Helper()
+	m, err := ir.Parse(text, ops.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestDimensions(t *testing.T) {
+	d := dims{"batch": 2, "seq": 5}
+	batch, seq := ir.Sym("batch"), ir.Sym("seq")
+	for _, c := range []struct {
+		name  string
+		dim   ir.Dim
+		want  int64
+		known bool
+	}{
+		{"a number", ir.N(7), 7, true},
+		{"a symbol", seq, 5, true},
+		{"a product", batch.Mul(seq).Mul(ir.N(3)), 30, true},
+		{"a symbol that no input has", ir.Sym("past"), 0, false},
+		{"a product with one", seq.Mul(ir.Sym("past")), 0, false},
+		{"unknown", ir.Unknown, 0, false},
+	} {
+		if got, known := d.of(c.dim); got != c.want || known != c.known {
+			t.Errorf("%s: %d, %v; want %d, %v", c.name, got, known, c.want, c.known)
+		}
+	}
+}
+
+func TestIntermediates(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		peak       int64
+		exact      bool
+	}{
+		// a and b live at once, then b and c.
+		{"a chain holds two values", `g (float[N,4] x) => (float[N,4] y) {
+			a = Relu (x)
+			b = Tanh (a)
+			y = Exp (b)
+		}`, 2 * 3 * 16, true},
+		// a waits for c.
+		{"a branch is held", `g (float[N,4] x) => (float[N,4] y) {
+			a = Relu (x)
+			b = Tanh (a)
+			c = Exp (b)
+			y = Add (a, c)
+		}`, 3 * 3 * 16, true},
+		{"views cost nothing", `g (float[N,4] x) => (float[4,N] y) {
+			a = Relu (x)
+			y = Transpose <perm = [1, 0]> (a)
+		}`, 3 * 16, true},
+		{"sizes that data decide are not known", `g (float[N,4] x) => (float[K,4] y) {
+			i = NonZero (x)
+			y = GatherND (x, i)
+		}`, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := parse(t, c.text)
+			peak, exact := dims{"N": 3}.intermediates(m.Graph)
+			if peak != c.peak && c.exact || exact != c.exact {
+				t.Errorf("%d bytes, exact %v; want %d, %v", peak, exact, c.peak, c.exact)
+			}
+		})
+	}
+}
+
+func TestBindReadsSymbolsOffTheInputs(t *testing.T) {
+	m := parse(t, "g (int64[B,T] ids, float[T,4] e) => (float[T,4] y) { y = Relu (e) }")
+	d := bind(m.Graph, map[string]*ir.Tensor{"ids": ir.Of(make([]int64, 6), 2, 3), "e": ir.Of(make([]float32, 12), 3, 4)})
+	if d["B"] != 2 || d["T"] != 3 || len(d) != 2 {
+		t.Errorf("%v, want B = 2 and T = 3", d)
+	}
+}
+
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 3 << 20: "3.0 MiB", 5 << 30: "5.0 GiB"} {
+		if got := size(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+}

@@ -1,3 +1,0 @@
-package cli
-
-func (a *app) openEmbedded() (*subject, error) { panic("later") }

@@ -1,0 +1,307 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/lxtc/lxtc/ir"
+)
+
+// matMulNBits multiplies by a weight [N, K] of which each row is quantized in
+// blocks along K.
+var matMulNBits = &ir.Op{
+	Name: msft("MatMulNBits"), Since: 1, Fused: true, Doc: "A Bᵀ + bias, B quantized to 4 or 8 bits in blocks",
+	In: ir.P("A", "B", "scales", "zero_points?", "g_idx?", "bias?"), Out: ir.P("Y"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		q := blocksOf(n)
+		if q.n <= 0 || q.k <= 0 || q.block <= 0 {
+			return nil, fmt.Errorf("N is %d, K %d and block_size %d, want positive numbers", q.n, q.k, q.block)
+		}
+		return inferDense(n, q.k, q.n)
+	},
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		refuseInput(b, n, 4, "g_idx")
+		refuseAttr(b, n, "weight_prepacked", 0)
+		q := blocksOf(n)
+		if q.bits != 4 && q.bits != 8 {
+			b.Fail("%v: bits = %d is not supported, want 4 or 8", n, q.bits)
+		}
+		if b.Err() != nil {
+			return []*ir.Value{n.In[0]}
+		}
+		y := b.MatMul(n.In[0], b.Transpose(q.weight(b, n), 1, 0))
+		if bias := n.Input(5); bias != nil {
+			y = b.Add(y, bias)
+		}
+		return []*ir.Value{y}
+	},
+}
+
+// inferDense is Infer of a product of A with a weight that takes k features to
+// n.
+func inferDense(n *ir.Node, k, features int64) ([]ir.Type, error) {
+	t := n.In[0].Type
+	r := t.Rank()
+	if r < 0 {
+		return one(t)
+	}
+	if r == 0 || t.Shape[r-1].Differ(ir.N(k)) {
+		return nil, fmt.Errorf("A is %s, want %d features", t, k)
+	}
+	return one(withDims(t, append(append([]ir.Dim{}, t.Shape[:r-1]...), ir.N(features))))
+}
+
+// blockwise is the layout of a weight in MatMulNBits: n rows of k elements of so
+// many bits, the last block of a row filled up.
+type blockwise struct{ n, k, block, bits int64 }
+
+func blocksOf(n *ir.Node) blockwise {
+	return blockwise{n.Attrs.Int("N", 0), n.Attrs.Int("K", 0), n.Attrs.Int("block_size", 0), n.Attrs.Int("bits", 4)}
+}
+
+func (q blockwise) perRow() int64 { return (q.k + q.block - 1) / q.block }
+
+// weight is B unpacked, [N, K]. A constant B stays packed: its bytes are those
+// of a tensor of 4-bit or 8-bit integers.
+func (q blockwise) weight(b *ir.Builder, n *ir.Node) *ir.Value {
+	data, zero := constTensor(n.In[1]), n.Input(3)
+	zeros := constTensor(zero)
+	if data == nil || zero != nil && (zeros == nil || zeros.Elem != ir.Uint8) {
+		return q.unpacked(b, n)
+	}
+	elem := ir.Uint8
+	if q.bits == 4 {
+		elem = ir.Uint4
+	}
+	packed, err := repack(data, elem, q.n, q.perRow()*q.block, q.k)
+	if err != nil {
+		return b.Fail("%v: B: %w", n, err)
+	}
+	if zeros == nil { // half of the range
+		zeros = ir.Of(make([]uint8, q.n*q.zeroBytes()), int(q.n*q.zeroBytes()))
+		for i := range zeros.Raw {
+			zeros.Raw[i] = map[int64]byte{4: 0x88, 8: 0x80}[q.bits]
+		}
+	}
+	points, err := repack(zeros, elem, q.n, q.zeroBytes()*8/q.bits, q.perRow())
+	if err != nil {
+		return b.Fail("%v: zero_points: %w", n, err)
+	}
+	scales := b.Op("Reshape", n.In[2], b.Ints(q.n, q.perRow()))
+	return b.OpA("DequantizeLinear", ir.Attrs{{Name: "axis", Value: int64(1)}, {Name: "block_size", Value: q.block}},
+		b.Constant(packed), scales, b.Constant(points))
+}
+
+// zeroBytes is the number of bytes that the zero points of a row take.
+func (q blockwise) zeroBytes() int64 { return (q.perRow()*q.bits + 7) / 8 }
+
+// repack returns the first keep of every per elements of t, as a matrix of rows.
+// T holds its elements, elem, as bytes, low bits first. If all are kept the
+// bytes are shared.
+func repack(t *ir.Tensor, elem ir.DType, rows, per, keep int64) (*ir.Tensor, error) {
+	if want, err := ir.ByteSize(elem, []int{int(rows), int(per)}); err != nil || int64(len(t.Raw)) != want {
+		return nil, fmt.Errorf("%d bytes for %s, want %d for %d rows of %d elements", len(t.Raw), t.TypeOf(), want, rows, per)
+	}
+	out := &ir.Tensor{Elem: elem, Shape: []int{int(rows), int(keep)}, Raw: t.Raw, From: t.From}
+	if per == keep {
+		return out, nil
+	}
+	size, err := ir.ByteSize(elem, out.Shape)
+	if err != nil {
+		return nil, err
+	}
+	out.Raw, out.From = make([]byte, size), nil
+	if elem == ir.Uint8 {
+		for r := range rows {
+			copy(out.Raw[r*keep:(r+1)*keep], t.Raw[r*per:])
+		}
+		return out, nil
+	}
+	for r := range rows {
+		for c := range keep {
+			from, to := r*per+c, r*keep+c
+			nibble := t.Raw[from/2] >> (4 * (from % 2)) & 15
+			out.Raw[to/2] |= nibble << (4 * (to % 2))
+		}
+	}
+	return out, nil
+}
+
+// unpacked is weight for a B that is computed, or zero points that are no
+// integers.
+func (q blockwise) unpacked(b *ir.Builder, n *ir.Node) *ir.Value {
+	like, blocks := n.In[2], q.perRow()
+	elements := func(packed *ir.Value, bits, per int64) *ir.Value { // [N, per] of like's type
+		if bits == 4 {
+			packed = nibbles(b, packed, false)
+		}
+		return b.Op("Reshape", castTo(b, packed, like), b.Ints(q.n, per))
+	}
+	w := b.Op("Reshape", elements(n.In[1], q.bits, blocks*q.block), b.Ints(q.n, blocks, q.block))
+	column := func(v *ir.Value) *ir.Value { return b.Op("Reshape", v, b.Ints(q.n, blocks, 1)) }
+	switch zero := n.Input(3); {
+	case zero == nil:
+		w = b.Sub(w, b.Scalar(float64(int64(1)<<(q.bits-1)), w))
+	case zero.Type.Elem == ir.Uint8:
+		points := elements(zero, q.bits, q.zeroBytes()*8/q.bits)
+		points = b.Op("Slice", points, b.Ints(0), b.Ints(blocks), b.Ints(1))
+		w = b.Sub(w, column(points))
+	default:
+		w = b.Sub(w, castTo(b, column(zero), w))
+	}
+	w = b.Op("Reshape", b.Mul(w, column(n.In[2])), b.Ints(q.n, blocks*q.block))
+	if blocks*q.block == q.k {
+		return w
+	}
+	return b.Op("Slice", w, b.Ints(0), b.Ints(q.k), b.Ints(1))
+}
+
+// nibbles splits bytes into two 4-bit numbers each, along a new last axis: low
+// bits first, or high bits first.
+func nibbles(b *ir.Builder, packed *ir.Value, highFirst bool) *ir.Value {
+	low := b.Op("BitwiseAnd", packed, b.Constant(ir.Of([]uint8{15})))
+	high := b.OpA("BitShift", ir.Attrs{{Name: "direction", Value: "RIGHT"}}, packed, b.Constant(ir.Of([]uint8{4})))
+	low, high = b.Op("Unsqueeze", low, b.Ints(-1)), b.Op("Unsqueeze", high, b.Ints(-1))
+	if highFirst {
+		return concat2(b, -1, high, low)
+	}
+	return concat2(b, -1, low, high)
+}
+
+// The values that 4 bits stand for in bitsandbytes: quantiles of the normal
+// distribution, and a sign with a floating point number of three bits.
+var (
+	nf4 = []float32{
+		-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
+		-0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+		0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+	}
+	fp4 = []float32{
+		0, 0.005208333333, 0.66666667, 1, 0.33333333, 0.5, 0.16666667, 0.25,
+		0, -0.005208333333, -0.66666667, -1, -0.33333333, -0.5, -0.16666667, -0.25,
+	}
+)
+
+// matMulBnb4 multiplies by a weight [N, K] that is quantized in blocks of its
+// rows laid end to end.
+var matMulBnb4 = &ir.Op{
+	Name: msft("MatMulBnb4"), Since: 1, Fused: true, Doc: "A Bᵀ, B quantized to 4 bits as bitsandbytes does",
+	In: ir.P("A", "B", "absmax"), Out: ir.P("Y"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		rows, cols := n.Attrs.Int("N", 0), n.Attrs.Int("K", 0)
+		if rows <= 0 || cols <= 0 || n.Attrs.Int("block_size", 0) <= 0 {
+			return nil, fmt.Errorf("attributes N, K and block_size must be positive")
+		}
+		if n.Attrs.Int("transB", 1) == 0 {
+			rows, cols = cols, rows
+		}
+		return inferDense(n, cols, rows)
+	},
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		w := bnbWeight(b, n)
+		if n.Attrs.Int("transB", 1) != 0 {
+			w = b.Transpose(w, 1, 0)
+		}
+		return []*ir.Value{b.MatMul(n.In[0], w)}
+	},
+}
+
+// bnbWeight is B unpacked, [N, K].
+func bnbWeight(b *ir.Builder, n *ir.Node) *ir.Value {
+	rows, cols, block := n.Attrs.Int("N", 0), n.Attrs.Int("K", 0), n.Attrs.Int("block_size", 1)
+	table := nf4
+	switch kind := n.Attrs.Int("quant_type", 0); kind {
+	case 0:
+		table = fp4
+	case 1:
+	default:
+		return b.Fail("%v: quant_type = %d, want 0 (FP4) or 1 (NF4)", n, kind)
+	}
+	scales := n.In[2]
+	codes := castTo(b, b.Constant(ir.Of(table, len(table))), scales)
+	index := b.OpA("Cast", toType(ir.Int32), b.Op("Reshape", nibbles(b, n.In[1], true), b.Ints(-1)))
+	values := b.Op("Gather", codes, index)
+	full := (rows*cols + block - 1) / block * block
+	if odd := rows * cols % 2; full != rows*cols+odd { // fill up the last block
+		values = b.Op("Pad", values, b.Ints(0, full-rows*cols-odd))
+	}
+	w := b.Mul(b.Op("Reshape", values, b.Ints(-1, block)), b.Op("Reshape", scales, b.Ints(-1, 1)))
+	if full != rows*cols {
+		w = b.Op("Slice", b.Op("Reshape", w, b.Ints(-1)), b.Ints(0), b.Ints(rows*cols), b.Ints(0))
+	}
+	return b.Op("Reshape", w, b.Ints(rows, cols))
+}
+
+// gatherBlockQuantized looks up rows of a table that is quantized in blocks.
+var gatherBlockQuantized = &ir.Op{
+	Name: msft("GatherBlockQuantized"), Since: 1, Fused: true, Doc: "rows of a table that is quantized in blocks",
+	In: ir.P("data", "indices", "scales", "zero_points?"), Out: ir.P("output"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		t, ids := n.In[0].Type, n.In[1].Type
+		out := ir.Type{Elem: n.In[2].Type.Elem}
+		if t.Shape == nil || ids.Shape == nil {
+			return one(out)
+		}
+		axis, err := normAxis(n.Attrs.Int("gather_axis", 0), t.Rank())
+		if err != nil {
+			return nil, err
+		}
+		dims := append([]ir.Dim{}, t.Shape...)
+		if t.Elem == ir.Uint8 { // packed along the last axis
+			last := len(dims) - 1
+			dims[last] = dims[last].Mul(ir.N(8)).Div(ir.N(n.Attrs.Int("bits", 4)))
+		}
+		out.Shape = append(append(append([]ir.Dim{}, dims[:axis]...), ids.Shape...), dims[axis+1:]...)
+		return one(out)
+	},
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		table, zero := quantTable(b, n)
+		if b.Err() != nil {
+			return []*ir.Value{n.In[2]}
+		}
+		axis := ir.Attrs{{Name: "axis", Value: n.Attrs.Int("gather_axis", 0)}}
+		w := b.OpA("DequantizeLinear", ir.Attrs{
+			{Name: "axis", Value: n.Attrs.Int("quantize_axis", 1)}, {Name: "block_size", Value: n.Attrs.Int("block_size", 128)},
+		}, table, n.In[2], zero)
+		return []*ir.Value{b.OpA("Gather", axis, w, n.In[1])}
+	},
+}
+
+// quantTable returns the table and its zero points, or nil, as tensors of 4-bit
+// or 8-bit integers.
+func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
+	table, zero = n.In[0], n.Input(3)
+	switch table.Type.Elem {
+	case ir.Int4, ir.Uint4:
+		return table, zero
+	case ir.Uint8:
+	default:
+		return b.Fail("%v: data is %s, want 4-bit integers or bytes", n, table.Type), nil
+	}
+	bits := n.Attrs.Int("bits", 4)
+	data, zeros := constTensor(table), constTensor(zero)
+	scales, static := n.In[2].Type.Static()
+	if data == nil || zero != nil && zeros == nil || !static || len(data.Shape) != 2 || len(scales) != 2 || bits != 4 && bits != 8 {
+		return b.Fail("%v: data %s of %d bits is not supported, want a constant matrix of 4 or 8", n, table.Type, bits), nil
+	}
+	elem, half := ir.Uint8, byte(0x80)
+	if bits == 4 {
+		elem, half = ir.Uint4, 0x88
+	}
+	rows, per := int64(data.Shape[0]), int64(data.Shape[1])*8/bits
+	packed, err := repack(data, elem, rows, per, per)
+	if err != nil {
+		return b.Fail("%v: data: %w", n, err), nil
+	}
+	bytes := (int64(scales[1])*bits + 7) / 8
+	if zeros == nil {
+		zeros = ir.Of(make([]uint8, int64(scales[0])*bytes), scales[0]*int(bytes))
+		for i := range zeros.Raw {
+			zeros.Raw[i] = half
+		}
+	}
+	points, err := repack(zeros, elem, int64(scales[0]), bytes*8/bits, int64(scales[1]))
+	if err != nil {
+		return b.Fail("%v: zero_points: %w", n, err), nil
+	}
+	return b.Constant(packed), b.Constant(points)
+}

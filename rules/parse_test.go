@@ -1,0 +1,219 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lxtc/lxtc/ir"
+)
+
+func TestParse(t *testing.T) {
+	const text = `# Title
+#   and more.
+
+Conv, ConvTranspose "*stem*" if first, not gate, const(1) => zbox(-2.1, 2.6)  # the first layer
+Conv => gamma(gamma=0.1)
+* if role(attention.*) => epsilon(plus, 1e-3)
+lxt.Linear "a # b" => stop # a comment
+`
+	m, err := Parse("my.rules", text, Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	type line struct {
+		Ops       []string
+		Name      string
+		If        []string
+		Call, Pos string
+	}
+	var got []line
+	for _, l := range m.Lines {
+		var conds []string
+		for _, c := range l.If {
+			conds = append(conds, c.Text)
+		}
+		got = append(got, line{l.Ops, l.Name, conds, l.Call.String(), l.Pos})
+	}
+	want := []line{
+		{[]string{"Conv", "ConvTranspose"}, "*stem*", []string{"first", "not gate", "const(1)"}, "zbox(-2.1, 2.6, 1e-6, sign)", "my.rules:4"},
+		{[]string{"Conv"}, "", nil, "gamma(0.1, 1e-6, sign, keep)", "my.rules:5"},
+		{[]string{"*"}, "", []string{"role(attention.*)"}, "epsilon(1e-3, plus, keep)", "my.rules:6"},
+		{[]string{"lxt.Linear"}, "a # b", nil, "stop", "my.rules:7"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if m.Name != "my" || m.Doc != "Title\nand more." {
+		t.Errorf("name %q, doc %q", m.Name, m.Doc)
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"no arrow", "Conv epsilon", "bad.rules:1:1: a line reads `Op, Op… [\"name\"] [if condition…] => rule`, and here is no => [LX5002]\n\tConv epsilon\n\t^"},
+		{"no operator", "=> epsilon", "bad.rules:1:1: operators are names separated by commas [LX5002]\n\t=> epsilon\n\t^"},
+		{"two operators without a comma", "Conv Gemm => epsilon", "bad.rules:1:1: operators are names separated by commas [LX5002]\n\tConv Gemm => epsilon\n\t^"},
+		{"a trailing comma", "  Conv, => epsilon", "bad.rules:1:3: operators are names separated by commas [LX5002]\n\t  Conv, => epsilon\n\t  ^"},
+		{"an open quote", "Conv \"stem => epsilon", "bad.rules:1:1: the name glob stands in quotes, after the operators and before `if` [LX5002]\n\tConv \"stem => epsilon\n\t^"},
+		{"something after the name", "Conv \"stem\" x => epsilon", "bad.rules:1:1: the name glob stands in quotes, after the operators and before `if` [LX5002]\n\tConv \"stem\" x => epsilon\n\t^"},
+		{"an unknown rule", "Conv => epsilom(1e-6)", "bad.rules:1:9: no rule is called \"epsilom\", did you mean epsilon? [LX5003]\n\tConv => epsilom(1e-6)\n\t        ^\n\thelp: the rules are epsilon, epsilon-bias, bilinear, uniform-epsilon, uniform, identity, taylor, norm-identity, layernorm-epsilon, gamma, zplus, alphabeta, zbox, wsquare, flat, move, pass, gradient, stop"},
+		{"no rule", "Conv =>", "bad.rules:1:1: the rule is missing [LX5003]\n\tConv =>\n\t^\n\thelp: the rules are epsilon, epsilon-bias, bilinear, uniform-epsilon, uniform, identity, taylor, norm-identity, layernorm-epsilon, gamma, zplus, alphabeta, zbox, wsquare, flat, move, pass, gradient, stop"},
+		{"an open parenthesis", "Conv => epsilon(1e-6", "bad.rules:1:9: rule epsilon: a closing parenthesis is missing [LX5003]\n\tConv => epsilon(1e-6\n\t        ^"},
+		{"a parameter too many", "Conv => stop(1)", "bad.rules:1:9: rule stop: no parameter takes \"1\" (there is none) [LX5002]\n\tConv => stop(1)\n\t        ^"},
+		{"an unknown parameter", "Conv => epsilon(eta=1)", "bad.rules:1:9: rule epsilon: there is no parameter \"eta\" (there is PARAMS) [LX5002]\n\tConv => epsilon(eta=1)\n\t        ^"},
+		{"a parameter twice", "Conv => epsilon(1, eps=2)", "bad.rules:1:9: rule epsilon: eps is given twice [LX5002]\n\tConv => epsilon(1, eps=2)\n\t        ^"},
+		{"a parameter that is no number", "Conv => epsilon(eps=big)", "bad.rules:1:9: rule epsilon: eps is \"big\", want a number [LX5002]\n\tConv => epsilon(eps=big)\n\t        ^"},
+		{"a number that is not finite", "Conv => epsilon(inf)", "bad.rules:1:9: rule epsilon: no parameter takes \"inf\" (there is PARAMS) [LX5002]\n\tConv => epsilon(inf)\n\t        ^"},
+		{"a word that is no choice", "Conv => epsilon(stabilizer=minus)", "bad.rules:1:9: rule epsilon: stabilizer is \"minus\", want sign or plus or none [LX5002]\n\tConv => epsilon(stabilizer=minus)\n\t        ^"},
+		{"a number in place of a word", "Conv => epsilon(1e-6, 2)", "bad.rules:1:9: rule epsilon: no parameter takes \"2\" (there is PARAMS) [LX5002]\n\tConv => epsilon(1e-6, 2)\n\t        ^"},
+		{"an unknown condition", "Conv if frist => epsilon", "bad.rules:1:9: no condition is called \"frist\", did you mean first? (there are linear, bilinear, const, live, rank, gate, role, class, first, last) [LX5002]\n\tConv if frist => epsilon\n\t        ^"},
+		{"a condition without its argument", "Conv if const => epsilon", "bad.rules:1:9: condition const takes an argument: const(i) [LX5002]\n\tConv if const => epsilon\n\t        ^"},
+		{"a condition with an argument too many", "Conv if first(1) => epsilon", "bad.rules:1:9: condition first takes no argument [LX5002]\n\tConv if first(1) => epsilon\n\t        ^"},
+		{"a condition with an open parenthesis", "Conv if const(1 => epsilon", "bad.rules:1:9: condition const: a closing parenthesis is missing [LX5002]\n\tConv if const(1 => epsilon\n\t        ^"},
+		{"an argument that is no number", "Conv if not const(x) => epsilon", "bad.rules:1:9: condition const: \"x\" is no number [LX5002]\n\tConv if not const(x) => epsilon\n\t        ^"},
+		{"a missing condition", "Conv if first, => epsilon", "bad.rules:1:1: a condition is missing [LX5002]\n\tConv if first, => epsilon\n\t^"},
+		{"a free parameter", "Conv => gamma($g)", "bad.rules:1:9: free parameters ($name) are not supported; write a number [LX5002]\n\tConv => gamma($g)\n\t        ^"},
+		{"an unknown map", "use atnlrp", "bad.rules:1:5: no rule map is called \"atnlrp\", did you mean attnlrp? (there are MAPS) [LX5002]\n\tuse atnlrp\n\t    ^"},
+		{"a tab in front of the column", "\tConv => x", "bad.rules:1:10: no rule is called \"x\" [LX5003]\n\t Conv => x\n\t         ^\n\thelp: the rules are epsilon, epsilon-bias, bilinear, uniform-epsilon, uniform, identity, taylor, norm-identity, layernorm-epsilon, gamma, zplus, alphabeta, zbox, wsquare, flat, move, pass, gradient, stop"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("bad.rules", tt.text, Standard())
+			if err == nil {
+				t.Fatal("no error")
+			}
+			want := strings.NewReplacer("MAPS", strings.Join(Builtin(), ", "),
+				"PARAMS", "eps, stabilizer (sign or plus or none), bias (keep or zero)").Replace(tt.want)
+			if d := cmp.Diff(want, err.Error()); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestParseReportsEveryBadLine(t *testing.T) {
+	_, err := Parse("bad.rules", "Conv epsilon\nGemm => epsilon\nGemm => x\n", Standard())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"bad.rules:1:1:", "bad.rules:3:9:"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant it to have %s", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "bad.rules:2") {
+		t.Errorf("%v\nline 2 is good", err)
+	}
+}
+
+// A set of one's own replaces and adds rules.
+func TestParseWithMoreRules(t *testing.T) {
+	mine := &Rule{Name: "mine", Doc: "mine"}
+	other := &Rule{Name: "epsilon", Doc: "another"}
+	m, err := Parse("my.rules", "Conv => mine\nGemm => epsilon\nuse attnlrp", append(Standard(), mine, other, &Rule{Name: "taylor", Doc: "mine"}))
+	if err == nil {
+		t.Fatalf("attnlrp gives arguments to epsilon, which has none now: %v", m.Lines)
+	}
+	m, err = Parse("my.rules", "Conv => mine\nGemm => epsilon", append(Standard(), mine, other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Lines[0].Call.Rule != mine || m.Lines[1].Call.Rule != other {
+		t.Errorf("the rules are %v and %v", m.Lines[0].Call, m.Lines[1].Call)
+	}
+}
+
+func TestUse(t *testing.T) {
+	m, err := Parse("my.rules", "Softmax => stop\nuse attnlrp\n", Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := Load("attnlrp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Lines) != 1+len(base.Lines) || m.Lines[1].Pos != base.Lines[0].Pos {
+		t.Errorf("%d lines, the second at %s", len(m.Lines), m.Lines[1].Pos)
+	}
+	softmax := &ir.Node{Op: ir.OpName{Name: "Softmax"}}
+	if l := m.Lookup(Subject{Node: softmax}); l == nil || l.Call.Rule != Stop {
+		t.Errorf("softmax has line %+v, want the first", l)
+	}
+	if l := base.Over(m).Lookup(Subject{Node: softmax}); l == nil || l.Call.Rule != Taylor {
+		t.Errorf("softmax has line %+v of the map put over, want taylor", l)
+	}
+}
+
+func TestBuiltinMapsParse(t *testing.T) {
+	for _, name := range Builtin() {
+		m, err := Load(name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if m.Doc == "" || len(m.Lines) == 0 {
+			t.Errorf("%s: want a comment at the top, and lines", name)
+		}
+	}
+}
+
+// A call is written so that it is read again as the same.
+func TestCallString(t *testing.T) {
+	for _, r := range Standard() {
+		c := r.MustOf()
+		d, err := Standard().Parse(c.String())
+		if err != nil {
+			t.Errorf("%s: %v", c, err)
+			continue
+		}
+		if d.Rule != r || d.String() != c.String() {
+			t.Errorf("%s is read as %s", c, d)
+		}
+	}
+}
+
+func TestRulesAreDocumented(t *testing.T) {
+	for _, r := range Standard() {
+		if r.Title() == "" || len(r.Title()) > 90 || r.Title() == r.Doc {
+			t.Errorf("%s: want a short title, an empty line and a formula", r.Name)
+		}
+		if r.Relevance == nil {
+			t.Errorf("%s has no explicit form", r.Name)
+		}
+		for _, p := range r.Params {
+			if p.Doc == "" || p.check(p.Default) != nil {
+				t.Errorf("%s: parameter %s: want a doc and a default that it takes", r.Name, p.Name)
+			}
+		}
+	}
+}
+
+// FuzzRules checks that parsing ends without a panic, that each line of what it
+// accepts can be parsed again, and that lookups end.
+func FuzzRules(f *testing.F) {
+	for _, name := range Builtin() {
+		text, err := Source(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add("Conv \"*st?em*\" if first, not gate, class(\"a*\") => zbox(low=-2, high=3)\n* => stop#")
+	n := &ir.Node{Op: ir.OpName{Name: "Conv"}, Name: "a/stem", Role: "role", Scopes: []ir.Scope{{Name: "a.b", Class: "m.C"}}}
+	yes := func(*ir.Value) bool { return true }
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := Parse("fuzz.rules", text, Standard())
+		if err != nil {
+			_ = err.Error()
+			return
+		}
+		m.Lookup(Subject{Node: n, Flows: yes, Depends: yes})
+		for _, l := range m.Lines {
+			again, err := Parse("fuzz.rules", l.Text, Standard())
+			if err != nil || len(again.Lines) != 1 || again.Lines[0].Call.String() != l.Call.String() {
+				t.Fatalf("line %q is read as %v, %v", l.Text, again, err)
+			}
+		}
+	})
+}
