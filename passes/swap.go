@@ -37,19 +37,25 @@ func swap(c *Context, m *ir.Model) error {
 	for _, v := range sources {
 		c.report.Explained = append(c.report.Explained, sourceName(v))
 	}
-	b := &binder{c: c, m: m, depends: forward(m, sources, nil), flows: reach{}, used: backward(m, targets)}
+	b := &binder{c: c, m: m, depends: forward(m, sources, nil), flows: reach{}, used: backward(m, targets), stops: map[*ir.Node]bool{}}
 	for _, v := range sources {
 		b.flows[v] = true
 	}
 	b.findEnds()
-	var missing []*ir.Node
 	for n := range m.Graph.Nodes() {
-		if err := b.bind(n); err != nil {
-			return err
-		}
-		if o := &c.report.Operators[len(c.report.Operators)-1]; o.Live && o.Rule == "" {
+		b.bind(n)
+	}
+	b.dropUnreached(targets)
+	var missing []*ir.Node
+	i := 0
+	for n := range m.Graph.Nodes() {
+		switch o := &c.report.Operators[i]; {
+		case o.Rule != "":
+			c.Did(o.Rule, n.String(), o.At)
+		case o.Live:
 			missing = append(missing, n)
 		}
+		i++
 	}
 	if len(missing) > 0 {
 		err := c.noRule(m, missing)
@@ -67,6 +73,7 @@ type binder struct {
 	depends     reach // on a source, whatever the rules
 	flows       reach // likewise, by ways that no stopping rule cuts
 	used        reach // by a target
+	stops       map[*ir.Node]bool
 	first, last *ir.Node
 }
 
@@ -82,29 +89,29 @@ func (b *binder) findEnds() {
 }
 
 // bind gives n its rule and reports what became of it.
-func (b *binder) bind(n *ir.Node) error {
+func (b *binder) bind(n *ir.Node) {
 	o := describe(n)
 	defer func() { b.c.report.Operators = append(b.c.report.Operators, o) }()
 	switch {
 	case !b.used.any(n.Out):
 		o.Why = "not on the way to a target"
-		return nil
+		return
 	case !b.depends.any(n.In):
 		o.Why = "not on the way from an explained tensor"
-		return nil
+		return
 	case !b.flows.any(n.In):
 		o.Why = "behind an operator whose rule stops relevance"
-		return nil
+		return
 	case !differentiable(b.m, n):
 		if slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return v != nil && v.Type.Elem.IsFloat() }) {
 			o.Why = "has no derivative, its output counts as constant"
 			if unknown := b.m.Ops.Lookup(n.Op) == nil; unknown {
 				o.Live, o.Why = true, "operator is not known"
 			}
-			return nil
+			return
 		}
 		o.Why = "its output is not floating point, it counts as constant"
-		return nil
+		return
 	}
 	o.Live = true
 	line := b.c.Rules.Lookup(rules.Subject{
@@ -116,15 +123,41 @@ func (b *binder) bind(n *ir.Node) error {
 	})
 	if line == nil {
 		o.Why = fmt.Sprintf("no line of %s matches", b.c.Rules.Name)
-		return nil
+		return
 	}
 	n.Rule, n.RuleAt = line.Call.String(), line.Pos
 	o.Rule, o.At = n.Rule, n.RuleAt
-	b.c.Did(n.Rule, n.String(), line.Pos)
-	if !line.Call.Rule.Stops {
-		b.flows.mark(n)
+	if line.Call.Rule.Stops {
+		b.stops[n] = true
+		return
 	}
-	return nil
+	b.flows.mark(n)
+}
+
+// dropUnreached takes the rules from nodes that relevance does not reach, for
+// every way from them to a target is stopped before. The stops themselves stay.
+func (b *binder) dropUnreached(targets []*ir.Value) {
+	reached := reach{}
+	for _, v := range targets {
+		reached[v] = true
+	}
+	i := len(b.c.report.Operators)
+	for n := range b.m.Graph.Backward() {
+		i--
+		o := &b.c.report.Operators[i]
+		behind := !b.flows.any(n.In) && b.depends.any(n.In) // a stop
+		switch {
+		case o.Live && !reached.any(n.Out):
+			n.Rule, n.RuleAt, o.Rule, o.At = "", "", "", ""
+			o.Live, o.Why = false, "every way from it to a target is stopped"
+		case reached.any(n.Out) && !b.stops[n] && (o.Rule != "" || behind):
+			for _, v := range n.In {
+				if v != nil && b.depends[v] {
+					reached[v] = true
+				}
+			}
+		}
+	}
 }
 
 func describe(n *ir.Node) Operator {

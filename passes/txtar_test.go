@@ -122,6 +122,7 @@ var needed = map[string][]string{
 	"swap":      {"target"},
 	"seed":      {"target", "swap"},
 	"relevance": {"target", "swap", "seed"},
+	"narrow":    {"widen"},
 }
 
 func (c *passCase) run(t *testing.T, name string) map[string]string {

@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"fmt"
 
+	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/ir/ops"
 )
@@ -57,7 +58,9 @@ func (c *call) convolve(g *convolution) {
 	case len(g.y) == 0:
 	case g.deep == 0:
 		g.fillBias(0, g.batch*g.groups*g.wide, 0, len(g.y)/(g.batch*g.groups*g.wide))
-	case g.deep == 1 && len(g.ws) <= 2:
+	case g.fewPositions():
+		c.convolveTurned(g)
+	case g.deep == 1 && len(g.ws) <= 2 && g.numPhases() <= 16:
 		c.convolveDepthwise(g)
 	default:
 		c.convolveColumns(g)
@@ -110,6 +113,39 @@ func (c *call) convolveColumns(g *convolution) {
 		group := item % g.groups
 		engine.Gemm(g.wide, n, k, w[group*g.wide*ld:], ld, false, cols, step, false, g.y[item*g.wide*p+p0:], p, g.bias != nil)
 	})
+}
+
+// fewPositions reports whether the product is better made the other way round:
+// 32 columns are made at a time, and 49 positions would fill 64; and weights
+// whose rows crowd the cache would have to be copied first.
+func (g *convolution) fewPositions() bool {
+	s, k := 1, g.deep
+	for _, w := range g.ws {
+		s *= w.Out
+		k *= w.Kernel
+	}
+	return g.deep > 1 && s > 1 && g.wide >= 64 && (s <= 64 && s%32 != 0 || s <= 280 && k%256 == 0)
+}
+
+// convolveTurned makes the product of the columns, turned, with the weights,
+// and turns the result.
+func (c *call) convolveTurned(g *convolution) {
+	s := spaceOf(g.ws, false)
+	k, p := g.deep*s.taps(), s.size()
+	columns := flat[float32](c.new(ir.Float, k, p))
+	turned := flat[float32](c.new(ir.Float, p, g.wide))
+	for item := range g.batch * g.groups {
+		x := g.x[item*g.deep*s.plane:]
+		c.engine.Run(k, func(r int) { s.gather(columns[r*p:(r+1)*p], x[r/s.taps()*s.plane:], r%s.taps(), 0) })
+		group := item % g.groups
+		c.engine.Gemm(p, g.wide, k, columns, p, true, g.w[group*g.wide*k:], k, true, turned, g.wide, false)
+		y := g.y[item*g.wide*p : (item+1)*g.wide*p]
+		cpu.CopyStrided(c.engine, y, []int{g.wide, p}, turned, 0, []int{1, g.wide})
+		if g.bias != nil {
+			rows := cpu.Operand{Data: y, Strides: []int{p, 1}}
+			c.engine.Broadcast(cpu.Add, []int{g.wide, p}, y, rows, cpu.Operand{Data: g.bias, Offset: group * g.wide, Strides: []int{1, 0}})
+		}
+	}
 }
 
 // alone runs tasks one after the other.

@@ -82,19 +82,24 @@ func (ph *phases) splitRow(row, x []float32, first int) {
 	hi := min(max(ceilDiv(len(x)-first, s), lo), len(row))
 	clear(row[:lo])
 	clear(row[hi:])
-	if s == 1 {
-		copy(row[lo:hi], x[first+lo:])
-		return
+	if lo < hi {
+		every(row[lo:hi], x[first+lo*s:], s)
 	}
-	for i := lo; i < hi; i++ {
-		row[i] = x[first+i*s]
+}
+
+// numPhases returns how many phases an input plane has.
+func (g *convolution) numPhases() int {
+	n := 1
+	for _, w := range g.ws {
+		n *= min(w.Stride, 1<<16)
 	}
+	return n
 }
 
 // convolveDepthwise is the case of one input channel for each group.
 func (c *call) convolveDepthwise(g *convolution) {
 	ph := phasesOf(g)
-	numPhases := ph.v.stride * ph.h.stride
+	numPhases := g.numPhases()
 	channels := g.batch * g.groups
 	const few = 8 // channels of a task
 	tasks := (channels + few - 1) / few

@@ -9,7 +9,7 @@ import (
 var anyType = map[string]kernel{
 	"Identity": identity, "Reshape": reshape, "Flatten": reshapeTo, "Squeeze": reshapeTo, "Unsqueeze": reshapeTo,
 	"Transpose": transpose, "Expand": expand, "Slice": slice, "Split": split, "Concat": concat, "Gather": gather,
-	"Shape": shapeOf, "Where": where, "Constant": constant, "ConstantOfShape": constantOfShape, "Cast": cast,
+	"Shape": shapeOf, "Where": where, "Constant": constant, "ConstantOfShape": constantOfShape, "Cast": cast, "Pad": pad,
 }
 
 // float32s are kernels for nodes all of whose floating point values are

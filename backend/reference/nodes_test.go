@@ -146,8 +146,18 @@ func (a nodeAttr) attr() (ir.Attr, error) {
 }
 
 func (c *nodeCase) check(constants bool) error {
+	m, in, err := c.model(constants)
+	if err != nil {
+		return err
+	}
+	return c.compare(m, in)
+}
+
+// model returns the node as a graph, integer inputs as constants if so asked,
+// and the other inputs.
+func (c *nodeCase) model(constants bool) (*ir.Model, map[string]*ir.Tensor, error) {
 	m := &ir.Model{Graph: ir.NewGraph("g"), Ops: ops.Standard()}
-	n := &ir.Node{Op: ir.OpName{Name: c.Op}}
+	n := &ir.Node{Op: ir.ParseOpName(c.Op)}
 	in := map[string]*ir.Tensor{}
 	for i, nt := range c.In {
 		if nt == nil {
@@ -156,7 +166,7 @@ func (c *nodeCase) check(constants bool) error {
 		}
 		t, err := nt.tensor()
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		name := fmt.Sprintf("in%d", i)
 		if constants && (t.Elem.IsInt() || t.Elem == ir.Bool) {
@@ -169,7 +179,7 @@ func (c *nodeCase) check(constants bool) error {
 	for _, a := range c.Attrs {
 		attr, err := a.attr()
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		n.Attrs = append(n.Attrs, attr)
 	}
@@ -183,13 +193,18 @@ func (c *nodeCase) check(constants bool) error {
 	}
 	m.Graph.Append(n)
 	if err := m.Reinfer(n); err != nil {
-		return fmt.Errorf("inference: %w", err)
+		return nil, nil, fmt.Errorf("inference: %w", err)
 	}
 	for _, v := range n.Out {
 		if v != nil {
 			m.Graph.Outputs = append(m.Graph.Outputs, v)
 		}
 	}
+	return m, in, nil
+}
+
+// compare runs the model and compares its outputs with those expected.
+func (c *nodeCase) compare(m *ir.Model, in map[string]*ir.Tensor) error {
 	got, err := run(m, in)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/lxtc/lxtc/internal/npy"
 	"github.com/lxtc/lxtc/passes"
@@ -40,7 +41,7 @@ func Project(dir string) ([]Case, error) {
 		for _, file := range slices.Sorted(maps.Keys(f.Models)) {
 			c := Case{Name: file, Model: filepath.Join(dir, file)}
 			for _, m := range rulesIn(archive) {
-				run := Run{Name: m.rules + "." + m.form, Rules: m.rules, Inputs: in}
+				run := Run{Name: m.key, Rules: m.rules, Inputs: in}
 				if m.form != "gradient" {
 					run.Form = passes.ExplicitForm
 				}
@@ -62,23 +63,20 @@ func Project(dir string) ([]Case, error) {
 	return cases, nil
 }
 
-type method struct{ rules, form string }
+// A method is a rule map and form that an archive has references for.
+type method struct{ key, rules, form string }
 
-// rulesIn returns the methods that an archive has references for. The explicit
-// form of the built-in maps has LXT's stabilizer, z + ε: "explicit-lxt".
+// rulesIn returns the methods of an archive. The explicit form of AttnLRP and
+// CP-LRP has LXT's stabilizer, z + ε: "explicit-lxt".
 func rulesIn(archive npy.Archive) []method {
-	var ms []method
-	for _, rules := range []string{"attnlrp", "cp-lrp", "epsilon-plus"} {
-		for _, form := range []string{"gradient", "explicit-lxt", "explicit"} {
-			prefix := rules + "." + form + "."
-			has := slices.ContainsFunc(archive, func(e npy.Entry) bool {
-				return len(e.Name) > len(prefix) && e.Name[:len(prefix)] == prefix
-			})
-			if !has || form == "explicit" && rules != "epsilon-plus" {
-				continue
-			}
-			ms = append(ms, method{rules, form})
-		}
+	all := []method{
+		{"attnlrp.gradient", "attnlrp", "gradient"},
+		{"attnlrp.explicit-lxt", "attnlrp", "explicit"},
+		{"cp-lrp.gradient", "cp-lrp", "gradient"},
+		{"cp-lrp.explicit-lxt", "cp-lrp", "explicit"},
+		{"epsilon_plus.explicit", "epsilon-plus", "explicit"},
 	}
-	return ms
+	return slices.DeleteFunc(all, func(m method) bool {
+		return !slices.ContainsFunc(archive, func(e npy.Entry) bool { return strings.HasPrefix(e.Name, m.key+".") })
+	})
 }

@@ -266,42 +266,51 @@ var gatherBlockQuantized = &ir.Op{
 	},
 }
 
-// quantTable returns the table and its zero points, or nil, as tensors of 4-bit
-// or 8-bit integers.
+// quantTable returns the table and its zero points, or nil, as tensors of
+// integers. Those of a constant table stay packed.
 func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
 	table, zero = n.In[0], n.Input(3)
-	switch table.Type.Elem {
-	case ir.Int4, ir.Uint4:
-		return table, zero
-	case ir.Uint8:
-	default:
-		return b.Fail("%v: data is %s, want 4-bit integers or bytes", n, table.Type), nil
-	}
-	bits := n.Attrs.Int("bits", 4)
-	data, zeros := constTensor(table), constTensor(zero)
 	scales, static := n.In[2].Type.Static()
-	if data == nil || zero != nil && zeros == nil || !static || len(data.Shape) != 2 || len(scales) != 2 || bits != 4 && bits != 8 {
-		return b.Fail("%v: data %s of %d bits is not supported, want a constant matrix of 4 or 8", n, table.Type, bits), nil
+	bits := n.Attrs.Int("bits", 4)
+	switch elem := table.Type.Elem; {
+	case elem == ir.Int4 || elem == ir.Uint4:
+		return table, zero
+	case elem != ir.Uint8:
+		return b.Fail("%v: data is %s, want 4-bit integers or bytes", n, table.Type), nil
+	case !static || len(scales) != 2 || table.Type.Rank() != 2 || bits != 4 && bits != 8:
+		return b.Fail("%v: data %s of %d bits with scales %s is not supported, want matrices and 4 or 8 bits", n, table.Type, bits, n.In[2].Type), nil
 	}
-	elem, half := ir.Uint8, byte(0x80)
-	if bits == 4 {
-		elem, half = ir.Uint4, 0x88
-	}
-	rows, per := int64(data.Shape[0]), int64(data.Shape[1])*8/bits
-	packed, err := repack(data, elem, rows, per, per)
-	if err != nil {
-		return b.Fail("%v: data: %w", n, err), nil
-	}
-	bytes := (int64(scales[1])*bits + 7) / 8
-	if zeros == nil {
-		zeros = ir.Of(make([]uint8, int64(scales[0])*bytes), scales[0]*int(bytes))
-		for i := range zeros.Raw {
-			zeros.Raw[i] = half
+	rows, perRow := int64(scales[0]), int64(scales[1])
+	bytes := (perRow*bits + 7) / 8
+	if zero == nil {
+		half := ir.Of(make([]uint8, rows*bytes), int(rows), int(bytes))
+		for i := range half.Raw {
+			half.Raw[i] = map[int64]byte{4: 0x88, 8: 0x80}[bits]
 		}
+		zero = b.Constant(half)
 	}
-	points, err := repack(zeros, elem, int64(scales[0]), bytes*8/bits, int64(scales[1]))
-	if err != nil {
-		return b.Fail("%v: zero_points: %w", n, err), nil
+	unpack := func(v *ir.Value, per, keep int64) *ir.Value {
+		t := constTensor(v)
+		switch {
+		case bits == 8:
+			return v
+		case t == nil:
+			v = b.Op("Reshape", nibbles(b, v, false), b.Ints(rows, -1))
+			return b.Op("Slice", v, b.Ints(0), b.Ints(keep), b.Ints(1))
+		}
+		packed, err := repack(t, ir.Uint4, rows, per, keep)
+		if err != nil {
+			return b.Fail("%v: %w", n, err)
+		}
+		return b.Constant(packed)
 	}
-	return b.Constant(packed), b.Constant(points)
+	size, known := table.Type.Shape[1].Num()
+	if !known {
+		return b.Fail("%v: the number of columns of %s is not known", n, table.Type), nil
+	}
+	table, zero = unpack(table, size*2, size*2), unpack(zero, bytes*2, perRow)
+	if table.Type.Elem != zero.Type.Elem { // one of them is no constant
+		zero = castTo(b, zero, table)
+	}
+	return table, zero
 }

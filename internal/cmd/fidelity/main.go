@@ -135,7 +135,7 @@ func emitted(python string) func(*lxtc.Model, golden.Run) (map[string]*ir.Tensor
 			return nil, err
 		}
 		if msg, err := exec.Command(python, "testdata/gen/run_onnx.py", model, in, out).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%w: %s", err, lastLine(msg))
+			return nil, fmt.Errorf("ONNX Runtime: %s", lastLine(msg))
 		}
 		got, err := npy.ReadFile(out)
 		if err != nil {
@@ -151,9 +151,11 @@ func emitted(python string) func(*lxtc.Model, golden.Run) (map[string]*ir.Tensor
 	}
 }
 
+// lastLine returns what a Python program died of, without the exception's name.
 func lastLine(b []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return lines[len(lines)-1]
+	s := lines[len(lines)-1]
+	return s[strings.LastIndex(s, " : ")+1:]
 }
 
 // measure writes one row for each rule map and form: the largest error over

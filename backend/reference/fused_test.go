@@ -1,0 +1,101 @@
+package reference_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
+)
+
+// TestFused compares the bodies of ONNX Runtime's own operators with what it
+// computed in float32, by testdata/gen/ops/fused.py.
+func TestFused(t *testing.T) { testNodes(t, "testdata/fused.jsonl.gz", 75) }
+
+// TestFusedCoverage says that every fused operator has a case.
+func TestFusedCoverage(t *testing.T) {
+	seen := map[ir.OpName]bool{}
+	for _, file := range []string{"testdata/fused.jsonl.gz", "testdata/nodes.jsonl.gz"} {
+		for _, c := range readNodeCases(t, file) {
+			seen[ir.ParseOpName(c.Op)] = true
+		}
+	}
+	for _, op := range ops.Standard().All() {
+		if op.Fused && !seen[op.Name] {
+			t.Errorf("%s has no case", op.Name)
+		}
+	}
+}
+
+// TestFusedSymbolic inlines fused operators in graphs that know neither batch
+// nor lengths, as those of exported models do.
+func TestFusedSymbolic(t *testing.T) {
+	for _, file := range []string{"testdata/fused.jsonl.gz", "testdata/nodes.jsonl.gz"} {
+		for _, c := range readNodeCases(t, file) {
+			if op := ops.Standard().Lookup(ir.ParseOpName(c.Op)); op == nil || !op.Fused {
+				continue
+			}
+			t.Run(c.Name, func(t *testing.T) {
+				if err := c.checkSymbolic(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+func (c *nodeCase) checkSymbolic() error {
+	m, in, err := c.model(false)
+	if err != nil {
+		return err
+	}
+	batch := m.Graph.Inputs[0].Type.Shape[0]
+	var call *ir.Node
+	for n := range m.Graph.Nodes() {
+		call = n
+	}
+	for _, v := range m.Graph.Inputs {
+		v.Type = symbolic(v.Type, batch)
+	}
+	for _, v := range call.Out {
+		if v != nil {
+			v.Type = ir.Type{}
+		}
+	}
+	if err := m.Reinfer(call); err != nil {
+		return fmt.Errorf("inference: %w", err)
+	}
+	if err := ir.Inline(m, call); err != nil {
+		return err
+	}
+	if err := ir.Verify(m); err != nil {
+		return err
+	}
+	return c.compare(m, in)
+}
+
+// symbolic replaces batch and length in a type by symbols, equal ones by the
+// same. Heads and features stay what they are.
+func symbolic(t ir.Type, batch ir.Dim) ir.Type {
+	b := ir.Sym("B")
+	dims := append([]ir.Dim{}, t.Shape...)
+	at := map[int][]int{2: {1}, 3: {1}, 4: {2}}[len(dims)]
+	if len(dims) == 2 && (t.Elem.IsFloat() || t.Elem == ir.Uint8) { // a table, or a matrix
+		return t
+	}
+	for _, i := range at {
+		if n, _ := dims[i].Num(); n > 1 {
+			dims[i] = ir.Sym("L" + dims[i].String())
+		}
+	}
+	for i := range dims[:min(1, len(dims))] {
+		switch n, _ := batch.Num(); {
+		case t.Elem.IsFloat() && len(dims) == 1: // features
+		case dims[i] == batch:
+			dims[i] = b
+		case len(dims) == 1 && dims[i].Is(2*n):
+			dims[i] = b.Mul(ir.N(2))
+		}
+	}
+	return ir.Type{Elem: t.Elem, Shape: dims}
+}
