@@ -43,7 +43,7 @@ update: ## rewrite golden files; read the diff before you commit it
 	$(GO) test ./passes/... ./internal/cli/... ./heatmap/... ./ir/... -update
 
 docs: ## generated pages under docs/
-	$(GO) run ./internal/cmd/gendocs
+	$(GO) test ./docs ./rules -update
 
 generate: ## assembly, protobuf code
 	$(GO) generate ./...

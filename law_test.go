@@ -50,8 +50,9 @@ var within = map[string][]string{
 	"cmd/lxtc":     {"internal/cli"},
 
 	// Tools of the tests and the documentation.
-	"internal/golden":       {"", "backend", "internal/arrays", "internal/npy", "ir", "passes", "rules"},
-	"internal/cmd/fidelity": {"*"},
+	"internal/golden":          {"", "backend", "internal/arrays", "internal/npy", "ir", "passes", "rules"},
+	"internal/cmd/conformance": {"*"},
+	"internal/cmd/fidelity":    {"*"},
 }
 
 // outside says which packages may import a module of someone else. What is not

@@ -8,7 +8,7 @@
 //
 // or, to run it here:
 //
-//	x, err := m.Explainer(ctx, gorgonia.New(), lxtc.Options{})
+//	x, err := m.Explainer(ctx, gorgonia.New(), lxtc.Options{}, backend.Options{})
 //	out, err := x.Run(ctx, inputs)                     // "R:" and the name of each explained tensor
 package lxtc
 
@@ -67,7 +67,9 @@ type Options struct {
 	Allow       bool // let nothing flow through live operators without a rule, instead of failing
 
 	Inline bool // for Rewrite: plain ai.onnx operators instead of functions in domain lxt
-	Driver passes.Driver
+
+	Pipeline passes.Pipeline // nil is passes.Default
+	Driver   passes.Driver
 }
 
 // A Rewritten is a model that computes relevance besides its outputs.
@@ -97,7 +99,7 @@ func (m *Model) Rewrite(ctx context.Context, opt Options) (*Rewritten, error) {
 	if opt.Inline {
 		po.Supports = func(n *ir.Node) error { return plain(m.ir.Ops, n, po.Opset) }
 	}
-	return m.rewrite(ctx, po, opt.Driver)
+	return m.rewrite(ctx, po, opt)
 }
 
 // plain reports what is no primitive operator of ai.onnx at the given version.
@@ -112,10 +114,14 @@ func plain(known *ir.OpSet, n *ir.Node, opset int64) error {
 	return nil
 }
 
-func (m *Model) rewrite(ctx context.Context, po passes.Options, d passes.Driver) (*Rewritten, error) {
+func (m *Model) rewrite(ctx context.Context, po passes.Options, opt Options) (*Rewritten, error) {
+	p := opt.Pipeline
+	if p == nil {
+		p = passes.Default()
+	}
 	out := m.ir.Clone()
 	out.Closer = nil // the original owns the files
-	report, err := passes.Default().Run(ctx, out, po, d)
+	report, err := p.Run(ctx, out, po, opt.Driver)
 	return &Rewritten{out, report}, err
 }
 
@@ -136,7 +142,7 @@ type Explainer struct {
 func (m *Model) Explainer(ctx context.Context, b backend.Backend, opt Options, run backend.Options) (*Explainer, error) {
 	po := m.passOptions(opt)
 	po.Supports = b.Supports
-	r, err := m.rewrite(ctx, po, opt.Driver)
+	r, err := m.rewrite(ctx, po, opt)
 	if err != nil {
 		return &Explainer{Rewritten: r}, err
 	}

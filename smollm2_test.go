@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/lxtc/lxtc/rules"
+	"github.com/lxtc/lxtc/tokenizer"
 )
 
 const smolLM2 = "models/smollm2"
@@ -176,11 +178,32 @@ func smolExplainer(t testing.TB, m *lxtc.Model, rulemap string, form passes.Form
 	return x
 }
 
+func promptIDs(t testing.TB, file string) []int64 {
+	t.Helper()
+	tok, err := tokenizer.Load(smolLM2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := tok.Encode(strings.TrimSuffix(string(text), "\n"), tokenizer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]int64, len(tokens))
+	for i, tk := range tokens {
+		ids[i] = int64(tk.ID)
+	}
+	return ids
+}
+
 // BenchmarkSmolLM2 explains the quickstart's prompt of 452 tokens by AttnLRP
 // in gradient form: forward and relevance.
 func BenchmarkSmolLM2(b *testing.B) {
-	ids := readEverest(b).InputIDs
 	m := loadSmolLM2(b)
+	ids := promptIDs(b, filepath.Join("bench", "everest.txt"))
 	x := smolExplainer(b, m, "attnlrp", passes.GradientForm)
 	in := languageInputs(m, ids)
 	for b.Loop() {

@@ -24,8 +24,9 @@ func ReadConfig(path string) (Preprocess, error) {
 }
 
 // ParseConfig reads the text of a preprocessor_config.json. Fields that are
-// left out take the defaults of the image processor the file names. A field
-// that changes pixels in a way Preprocess cannot is an error.
+// left out take the defaults of the image processor the file names; a file that
+// names none must say itself what size, mean and deviation are. A field that
+// changes pixels in a way Preprocess cannot is an error.
 //
 // The result is that of transformers' image processors with Pillow ("slow");
 // the "fast" ones resize in torch, whose bytes differ a little.
@@ -37,10 +38,11 @@ func ParseConfig(text []byte) (Preprocess, error) {
 	c := config{fields: fields}
 	kind := c.processor()
 	p := kind.defaults
+	c.colours(&p)
 	c.resize(&p, kind)
 	c.crop(&p)
 	c.rescale(&p)
-	c.normalise(&p)
+	c.normalise(&p, kind)
 	c.layout(&p)
 	c.rest()
 	if c.err != nil {
@@ -61,6 +63,18 @@ type processor struct {
 	// cropPct is ConvNeXT's: below 384 the short side is size/crop_pct and the
 	// middle is cropped to size.
 	cropPct bool
+	// defaultless is no class at all: fields that decide must be there.
+	defaultless bool
+}
+
+// unnamed is what files mean that name no image processor, as hand-made ones
+// do: a size that is one number is the short side if a crop follows.
+func unnamed(crops bool) processor {
+	return processor{
+		defaults:    Preprocess{Filter: Bilinear, Crop: CropFloor, Scale: 1.0 / 255},
+		square:      !crops,
+		defaultless: true,
+	}
 }
 
 // processors lists the classes whose code is covered, without the endings
@@ -126,6 +140,9 @@ func (c *config) processor() processor {
 	if name == "" {
 		name = old
 	}
+	if name == "" {
+		return unnamed(string(c.fields["do_center_crop"]) == "true")
+	}
 	all := processors()
 	short := name
 	for _, suffix := range []string{"Fast", "Pil", "ImageProcessor", "FeatureExtractor"} {
@@ -189,6 +206,8 @@ func (c *config) resize(p *Preprocess, kind processor) {
 		if s.short+s.width <= 0 {
 			c.fail("field \"size\" must be positive")
 		}
+	} else if do && kind.defaultless {
+		c.missing("size")
 	}
 	resample := c.take("resample", &p.Filter)
 	if kind.cropPct && !resample {
@@ -244,31 +263,59 @@ func (c *config) rescale(p *Preprocess) {
 	}
 }
 
-func (c *config) normalise(p *Preprocess) {
-	c.channels("image_mean", &p.Mean)
-	c.channels("image_std", &p.Std)
-	if !c.flag("do_normalize", true) {
+func (c *config) normalise(p *Preprocess, kind processor) {
+	mean := c.channels("image_mean", &p.Mean)
+	std := c.channels("image_std", &p.Std)
+	switch do := c.flag("do_normalize", true); {
+	case !do:
 		p.Mean, p.Std = all(0), all(1)
+	case kind.defaultless && !mean:
+		c.missing("image_mean")
+	case kind.defaultless && !std:
+		c.missing("image_std")
 	}
 }
 
-// channels reads one number for all channels or three numbers.
-func (c *config) channels(name string, to *[3]float64) {
+// missing refuses to guess the value of a field.
+func (c *config) missing(name string) {
+	c.fail("field %q is missing, and the file names no image processor (image_processor_type) whose default it could have", name)
+}
+
+// colours reads the number of channels: three, or one of grey.
+func (c *config) colours(p *Preprocess) {
+	n := 3
+	c.take("num_channels", &n)
+	switch n {
+	case 1:
+		p.Grey = true
+	case 3:
+	default:
+		c.fail("field \"num_channels\" is %d; want 1 or 3", n)
+	}
+}
+
+// channels reads one number for all channels, alone or in a list, or three
+// numbers. It reports whether there were any.
+func (c *config) channels(name string, to *[3]float64) bool {
 	var raw json.RawMessage
 	if !c.take(name, &raw) {
-		return
+		return false
 	}
 	var one float64
 	if json.Unmarshal(raw, &one) == nil {
 		*to = all(one)
-		return
+		return true
 	}
-	var three []float64
-	if err := json.Unmarshal(raw, &three); err != nil || len(three) != 3 {
+	var list []float64
+	switch err := json.Unmarshal(raw, &list); {
+	case err == nil && len(list) == 1:
+		*to = all(list[0])
+	case err == nil && len(list) == 3:
+		copy(to[:], list)
+	default:
 		c.fail("field %q must be a number or three numbers", name)
-		return
 	}
-	copy(to[:], three)
+	return true
 }
 
 func (c *config) layout(p *Preprocess) {

@@ -99,6 +99,10 @@ func TestParseConfigDoesAsTransformers(t *testing.T) {
 func TestParseConfigDefaults(t *testing.T) {
 	clip := CLIP()
 	clip.Crop = CropFloor
+	grey := HFViT()
+	grey.Grey = true
+	unnamed := HFViT()
+	unnamed.Crop = CropFloor
 	tests := []struct {
 		fact, text string
 		want       Preprocess
@@ -109,6 +113,13 @@ func TestParseConfigDefaults(t *testing.T) {
 		{"a number is a square for ViT", `{"feature_extractor_type": "ViTFeatureExtractor", "size": 224}`, HFViT()},
 		{"a number is the short side for CLIP", `{"image_processor_type": "CLIPImageProcessor", "size": 224, "crop_size": 224}`, clip},
 		{"null is as good as nothing", `{"image_processor_type": "ViTImageProcessor", "do_convert_rgb": null, "do_pad": null, "size": null}`, HFViT()},
+		{"one channel is grey", `{"image_processor_type": "ViTImageProcessor", "num_channels": 1, "image_mean": [0.5], "image_std": 0.5}`, grey},
+		{"a file may say everything itself", `{"size": {"height": 224, "width": 224}, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5]}`, unnamed},
+		{"a number is a square where nothing crops", `{"size": 224, "image_mean": 0.5, "image_std": 0.5}`, unnamed},
+		{"a number is the short side where something does", `{"size": 256, "do_center_crop": true, "crop_size": 224, "do_normalize": false}`,
+			Preprocess{ShortSide: 256, Filter: Bilinear, CropWidth: 224, CropHeight: 224, Crop: CropFloor, Scale: 1.0 / 255, Std: all(1)}},
+		{"neither resized nor normalised", `{"do_resize": false, "do_normalize": false}`,
+			Preprocess{Filter: Bilinear, Crop: CropFloor, Scale: 1.0 / 255, Std: all(1)}},
 		{"what is off does not matter", `{"image_processor_type": "ViTImageProcessor", "do_pad": false}`, HFViT()},
 	}
 	for _, tt := range tests {
@@ -131,7 +142,10 @@ func TestParseConfigRefuses(t *testing.T) {
 		fact, text, want string
 	}{
 		{"no JSON", `{`, "unexpected end"},
-		{"no processor", `{}`, `image processor "" is not covered`},
+		{"no processor, no size", `{}`, `field "size" is missing, and the file names no image processor`},
+		{"no processor, no mean", `{"size": 3, "image_std": 1}`, `field "image_mean" is missing`},
+		{"no processor, no deviation", `{"size": 3, "image_mean": 1}`, `field "image_std" is missing`},
+		{"four channels", vit(`"num_channels": 4`), `field "num_channels" is 4`},
 		{"a processor it does not know", `{"image_processor_type": "SamImageProcessor"}`, "is not covered"},
 		{"padding", vit(`"do_pad": true`), `field "do_pad" (true) is not understood`},
 		{"swapped channels", vit(`"do_flip_channel_order": true`), "may change pixels"},

@@ -18,8 +18,10 @@ type Op struct {
 	Moves       bool // copies, drops or repeats elements without computing
 
 	// Fused says that the operator stands for several that relevance rules
-	// treat one by one, such as a whole attention. It has a Body and no VJP, and
-	// the expand pass inlines it before anything looks at what the model means.
+	// treat one by one, such as a whole attention. It has a Body, and the expand
+	// pass inlines it before anything looks at what the model means. Its VJP is
+	// nil, or fails: some bodies can be built only where enough is known of the
+	// shapes, and the operator stays where it is not.
 	// A composite with a rule of its own, such as RMSNormalization, is not fused.
 	Fused bool
 

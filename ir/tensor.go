@@ -140,6 +140,14 @@ func (t *Tensor) Float64s() ([]float64, error) {
 		for i := range out {
 			out[i] = float64(FromBF16(le.Uint16(t.Raw[2*i:])))
 		}
+	case Float8E4M3, Float8E4B, Float8E5M2, Float8E5B, Float8E8M0:
+		for i := range out {
+			out[i] = FromSmall(t.Elem, t.Raw[i])
+		}
+	case Float4:
+		for i := range out {
+			out[i] = FromSmall(t.Elem, t.Raw[i/2]>>(4*(i%2))&15)
+		}
 	default:
 		ints, err := t.Int64s()
 		if err != nil {
@@ -209,6 +217,14 @@ func (t *Tensor) Int64s() ([]int64, error) {
 	case Int4:
 		for i := range out {
 			out[i] = int64(int8(t.Raw[i/2]>>(4*(i%2))<<4) >> 4)
+		}
+	case Uint2:
+		for i := range out {
+			out[i] = int64(t.Raw[i/4] >> (2 * (i % 4)) & 3)
+		}
+	case Int2:
+		for i := range out {
+			out[i] = int64(int8(t.Raw[i/4]>>(2*(i%4))<<6) >> 6)
 		}
 	default:
 		return nil, fmt.Errorf("elements of type %s are not integers", t.Elem)

@@ -66,7 +66,7 @@ func replaceKeepingNames(m *ir.Model, y, x *ir.Value) {
 // does something.
 func same(n *ir.Node) (x *ir.Value, why string) {
 	for _, v := range n.Out[min(1, len(n.Out)):] {
-		if v != nil && v.NumUses() > 0 {
+		if v != nil && (v.NumUses() > 0 || n.Graph().IsOutput(v)) {
 			return nil, ""
 		}
 	}

@@ -18,6 +18,7 @@ var Expand = Pass{
 func expand(c *Context, m *ir.Model) error { return c.expand(m, m.Graph) }
 
 func (c *Context) expand(m *ir.Model, g *ir.Graph) error {
+	kept := map[*ir.Node]bool{}
 	for again := true; again; { // bodies may hold other fused operators
 		again = false
 		for n := range g.Nodes() {
@@ -26,12 +27,17 @@ func (c *Context) expand(m *ir.Model, g *ir.Graph) error {
 					return err
 				}
 			}
-			if op := m.Ops.Lookup(n.Op); op == nil || !op.Fused {
+			op := m.Ops.Lookup(n.Op)
+			if op == nil || !op.Fused || kept[n] {
 				continue
 			}
-			from, o := n.String(), describe(n)
+			from, o, origin := n.String(), describe(n), n.Origin
 			n.Origin = "expand/" + n.Op.Name + " <- " + from
-			if err := ir.Inline(m, n); err != nil {
+			if err := ir.Inline(m, n); err != nil && op.VJP != nil { // it may run as it is, but relevance stops here
+				kept[n], n.Origin = true, origin
+				c.Skipped(o.Op, from, err.Error())
+				continue
+			} else if err != nil {
 				return diag.Errorf("LX2003", "%w", err).In(m.File).At(o.Node, o.Op).
 					Help("export the model without this fusion, or with other options for it")
 			}

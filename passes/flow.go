@@ -8,13 +8,15 @@ import (
 )
 
 // DefaultSources returns the tensors of g that a user means who names none:
-// its floating point inputs, masks aside, and the embeddings of its tokens.
+// its floating point inputs, masks and the relevance of outputs aside, and the
+// embeddings of its tokens.
 // For a model that takes token ids these are the rows gathered from its
 // largest embedding tables, positions and segments aside.
 func DefaultSources(g *ir.Graph) []*ir.Value {
 	var sources []*ir.Value
 	for _, v := range g.Inputs {
 		switch {
+		case strings.HasPrefix(v.Name, "R:"): // a seed
 		case v.Type.Elem.IsFloat() && !isSideInput(v.Name):
 			sources = append(sources, v)
 		case v.Type.Elem.IsInt() && !isSideInput(v.Name):
@@ -54,16 +56,31 @@ func embeddingOf(ids *ir.Value) *ir.Value {
 				best, rows = e, tableRows(e)
 			}
 		case "Gather":
-			table := n.In[0]
-			if u.Index != 1 || !n.Out[0].Type.Elem.IsFloat() || table.Type.Rank() != 2 || !isWeight(table) {
+			table, e := n.In[0], dequantized(n.Out[0])
+			if u.Index != 1 || e == nil || !e.Type.Elem.IsFloat() || table.Type.Rank() != 2 || !isWeight(table) {
 				continue
 			}
-			if r := tableRows(n.Out[0]); r > rows {
-				best, rows = n.Out[0], r
+			if r := tableRows(e); r > rows {
+				best, rows = e, r
 			}
 		}
 	}
 	return best
+}
+
+// dequantized returns what is made of rows gathered from a quantized table; nil
+// for rows that are scales or zero points, and v itself if it is no part of one.
+func dequantized(v *ir.Value) *ir.Value {
+	for _, u := range v.Uses() {
+		if u.Node.Op.String() != "DequantizeLinear" {
+			continue
+		}
+		if u.Index > 0 {
+			return nil
+		}
+		return u.Node.Out[0]
+	}
+	return v
 }
 
 // isWeight reports whether v is a constant, or one that is only unpacked.
@@ -86,7 +103,11 @@ func isWeight(v *ir.Value) bool {
 }
 
 func tableRows(embedding *ir.Value) int64 {
-	n, _ := embedding.Def.In[0].Type.Shape[0].Num()
+	gather := embedding.Def
+	if gather.Op.Name == "DequantizeLinear" {
+		gather = gather.In[0].Def
+	}
+	n, _ := gather.In[0].Type.Shape[0].Num()
 	return n
 }
 
@@ -139,7 +160,7 @@ func forward(m *ir.Model, from []*ir.Value, blocked func(*ir.Node) bool) reach {
 		r[v] = true
 	}
 	for n := range m.Graph.Nodes() {
-		if !r.any(n.In) || blocked != nil && blocked(n) || !differentiable(m, n) {
+		if !r.any(n.In) && !r.any(n.Captured()) || blocked != nil && blocked(n) || !differentiable(m, n) {
 			continue
 		}
 		r.mark(n)
@@ -175,7 +196,7 @@ func backward(m *ir.Model, to []*ir.Value) reach {
 		if !r.any(n.Out) {
 			continue
 		}
-		for _, v := range n.In {
+		for _, v := range append(n.Captured(), n.In...) {
 			if v != nil {
 				r[v] = true
 			}

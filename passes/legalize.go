@@ -28,6 +28,11 @@ func legalizeGraph(c *Context, m *ir.Model, g *ir.Graph, function bool) error {
 	for again := true; again; { // bodies may call others; functions do not call themselves (Verify)
 		again = false
 		for n := range g.Nodes() {
+			for sub := range n.Subgraphs() {
+				if err := legalizeGraph(c, m, sub, function); err != nil {
+					return err
+				}
+			}
 			if !c.mustInline(m, n, function) {
 				continue
 			}

@@ -30,7 +30,7 @@ func relevance(c *Context, m *ir.Model) error {
 	if err != nil {
 		return err
 	}
-	w := &walk{c: c, m: m, arrives: map[*ir.Value]*ir.Value{}, parts: map[*ir.Value]int{}, funcs: map[string]ir.OpName{}}
+	w := &walk{c: c, m: m, arrives: map[*ir.Value]*ir.Value{}, parts: map[*ir.Value]int{}, funcs: map[string]ir.OpName{}, lossy: map[*rules.Rule]bool{}}
 	if err := w.bindings(); err != nil {
 		return err
 	}
@@ -72,6 +72,7 @@ type walk struct {
 	arrives map[*ir.Value]*ir.Value // relevance, or gradient, so far
 	parts   map[*ir.Value]int       // how many were summed
 	funcs   map[string]ir.OpName    // by text
+	lossy   map[*rules.Rule]bool    // the user was warned of
 }
 
 // bindings reads the rules that swap bound to nodes.
@@ -106,6 +107,10 @@ func (w *walk) node(n *ir.Node) error {
 	}
 	if !w.flows.any(n.In) {
 		return nil
+	}
+	if rule.Rule.AtZero && w.c.Form == GradientForm && !w.lossy[rule.Rule] {
+		w.lossy[rule.Rule] = true
+		w.c.Warn("rule %s gives relevance to inputs that are 0, which gradient form loses: use explicit form", rule.Rule.Name)
 	}
 	call, to, err := w.call(n, rule)
 	if err != nil {
@@ -163,7 +168,7 @@ func (w *walk) call(n *ir.Node, rule rules.Call) (*ir.Node, []int, error) {
 	b.Origin, b.Scopes = fmt.Sprintf("relevance/%s <- %s", rule.Rule.Name, n), n.Scopes
 	var attrs ir.Attrs
 	for _, a := range f.attrs {
-		attrs = append(attrs, ir.Attr{Name: a, Value: float32(rule.Float(a))})
+		attrs = append(attrs, ir.Attr{Name: a, Value: rule.Attr(a)})
 	}
 	call := b.Node(name, attrs, f.args...)
 	if err := b.Err(); err != nil {

@@ -3,6 +3,9 @@ package passes
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
@@ -119,15 +122,43 @@ func (s *seeder) index(t Target) *ir.Value {
 		}
 		return s.Constant(ir.Of(t.Index, 1, len(t.Index)))
 	}
-	switch rank {
-	case 1: // one largest element
-		return s.OpA("Reshape", nil, s.argmax(s.y), s.Ints(1, 1))
-	case 2: // one a row
-		return s.join(s.rows(), s.OpA("Reshape", nil, s.argmax(s.y), s.Ints(-1, 1)))
-	case 3: // one a row, at one position
+	switch {
+	case rank == 1: // one largest element
+		return s.OpA("Reshape", nil, s.argmax(s.y, -1), s.Ints(1, 1))
+	case rank == 2: // one a row
+		return s.join(s.rows(), s.OpA("Reshape", nil, s.argmax(s.y, -1), s.Ints(-1, 1)))
+	case rank == 3: // one a row, at one position
 		return s.atPosition(t.Position)
+	case rank > 3 && ClassesInSecond(s.y.Type):
+		return s.ofChannels(rank)
 	}
-	return s.Fail("%s is %s: the largest element is taken of outputs with one to three axes; name an index", s.y, s.y.Type)
+	return s.Fail("%w", noLargest(s.y))
+}
+
+// ClassesInSecond reports whether a type of more than three axes is one of a
+// convnet's class scores: all axes after the second are 1.
+func ClassesInSecond(t ir.Type) bool {
+	return t.Rank() > 3 && !slices.ContainsFunc(t.Shape[2:], func(d ir.Dim) bool { return !d.Is(1) })
+}
+
+// noLargest says that it is not clear which element of y is meant.
+func noLargest(y *ir.Value) error {
+	example := make([]string, y.Type.Rank())
+	for a := range example {
+		n, _ := y.Type.Shape[a].Num()
+		example[a] = strconv.FormatInt(max(n, 0)/2, 10)
+	}
+	return fmt.Errorf("%s is %s, too many axes to have one largest element; name one, such as %s[%s]", y, y.Type, y.Name, strings.Join(example, ","))
+}
+
+// ofChannels returns the largest of the second axis in every row.
+func (s *seeder) ofChannels(rank int) *ir.Value {
+	best := s.OpA("Reshape", nil, s.argmax(s.y, 1), s.Ints(-1, 1))
+	columns := []*ir.Value{s.rows(), best}
+	for range rank - 2 {
+		columns = append(columns, s.Op("Expand", s.Constant(ir.Of([]int64{0}, 1, 1)), s.Op("Shape", best)))
+	}
+	return s.join(columns...)
 }
 
 // inside checks an index against the known dimensions. GatherND and ScatterND
@@ -148,7 +179,7 @@ func (s *seeder) atPosition(pos int64) *ir.Value {
 		end = math.MaxInt64
 	}
 	row := s.Op("Slice", s.y, s.Ints(pos), s.Ints(end), s.Ints(1)) // [B, 1, V]
-	best := s.OpA("Reshape", nil, s.argmax(row), s.Ints(-1, 1))
+	best := s.OpA("Reshape", nil, s.argmax(row, -1), s.Ints(-1, 1))
 	if n, known := s.y.Type.Shape[1].Num(); known && (pos >= n || pos < -n) {
 		return s.Fail("position %d is outside 0…%d", pos, n-1)
 	}
@@ -156,8 +187,8 @@ func (s *seeder) atPosition(pos int64) *ir.Value {
 	return s.join(s.rows(), at, best)
 }
 
-func (s *seeder) argmax(v *ir.Value) *ir.Value {
-	return s.OpA("ArgMax", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "keepdims", Value: int64(0)}}, v)
+func (s *seeder) argmax(v *ir.Value, axis int64) *ir.Value {
+	return s.OpA("ArgMax", ir.Attrs{{Name: "axis", Value: axis}, {Name: "keepdims", Value: int64(0)}}, v)
 }
 
 // rows numbers the batch rows: int64[B, 1].

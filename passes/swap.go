@@ -92,14 +92,15 @@ func (b *binder) findEnds() {
 func (b *binder) bind(n *ir.Node) {
 	o := describe(n)
 	defer func() { b.c.report.Operators = append(b.c.report.Operators, o) }()
+	reads := append(n.Captured(), n.In...)
 	switch {
 	case !b.used.any(n.Out):
 		o.Why = "not on the way to a target"
 		return
-	case !b.depends.any(n.In):
+	case !b.depends.any(reads):
 		o.Why = "not on the way from an explained tensor"
 		return
-	case !b.flows.any(n.In):
+	case !b.flows.any(reads):
 		o.Why = "behind an operator whose rule stops relevance"
 		return
 	case !differentiable(b.m, n):

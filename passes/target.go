@@ -17,7 +17,8 @@ type Target struct {
 
 	// Index is one element, an index for each axis; negative ones count from
 	// the end. Nil is the largest element of the last axis, for every batch
-	// row, at Position of the axis before it if there are three axes.
+	// row, at Position of the axis before it if there are three axes. More
+	// axes have no largest element, unless all after the second are 1.
 	Index    []int64
 	Position int64 // with a nil Index; -1 is the last
 

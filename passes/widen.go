@@ -95,12 +95,12 @@ type widener struct {
 // node makes n compute in float32. What only moves weights moves them as they
 // are stored: a Gather of rows before the Cast is less work than after it.
 func (w *widener) node(n *ir.Node) error {
-	if hasGraph(n) {
+	if foreign(n) {
 		w.around(n)
 		return nil
 	}
 	if !slices.ContainsFunc(n.In, isHalf) && !slices.ContainsFunc(n.Out, isHalf) || w.moves(n) {
-		return w.retyped(n)
+		return nil
 	}
 	for i, v := range n.In {
 		wide, err := w.wide(v, n)
@@ -126,22 +126,8 @@ func (w *widener) node(n *ir.Node) error {
 	return w.m.Reinfer(n)
 }
 
-// retyped infers n again if an input has become float32: a CastLike, say.
-func (w *widener) retyped(n *ir.Node) error {
-	for _, v := range n.In {
-		if v != nil && w.was[v] != ir.Undefined {
-			for _, out := range n.Out {
-				if isHalf(out) {
-					w.was[out], out.Type.Elem = out.Type.Elem, ir.Float
-				}
-			}
-			return w.m.Reinfer(n)
-		}
-	}
-	return nil
-}
-
-// moves reports whether n moves half precision weights and does nothing else.
+// moves reports whether n moves half precision weights and does nothing else:
+// all of a weight, or rows of it that are not known before the graph runs.
 func (w *widener) moves(n *ir.Node) bool {
 	op := w.m.Ops.Lookup(n.Op)
 	if op == nil || !op.Moves && n.Op.Name != "Constant" {
@@ -160,11 +146,17 @@ func (w *widener) moves(n *ir.Node) bool {
 			w.weight[v] = true
 		}
 	}
-	return true
+	return fixed || n.Op.Name == "Gather"
 }
 
-// around leaves a node with graphs in half precision: what its graphs read is
-// cast back before it.
+// foreign reports whether n holds graphs, or is of a domain that lxtc knows
+// nothing of: its operator may want half precision.
+func foreign(n *ir.Node) bool {
+	return hasGraph(n) || !slices.Contains([]string{"", "com.microsoft", "lxt"}, n.Op.Domain)
+}
+
+// around leaves a foreign node in half precision: what it and its graphs read
+// is cast back before it.
 func (w *widener) around(n *ir.Node) {
 	back := func(v *ir.Value) *ir.Value {
 		if v == nil || w.was[v] == ir.Undefined {

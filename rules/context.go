@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -51,6 +53,30 @@ func (c *Context) Param(name string, like *ir.Value) *ir.Value {
 	}
 	c.params[key] = v
 	return v
+}
+
+// ParamLike returns the named list parameter in the shape of x: one number for
+// all of it, or one for each channel, which is axis 1.
+func (c *Context) ParamLike(name string, x *ir.Value) *ir.Value {
+	v := c.OpA("Constant", ir.Attrs{{Name: "value_floats", Value: ir.Ref{Name: name, Kind: []float32(nil)}}})
+	if x.Type.Elem != ir.Float {
+		v = c.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(x.Type.Elem)}}, v)
+	}
+	if rank := x.Type.Rank(); rank > 1 {
+		shape := slices.Repeat([]int64{1}, rank)
+		shape[1] = -1
+		v = c.OpA("Reshape", nil, v, c.Ints(shape...))
+	}
+	return c.like(x, v)
+}
+
+// like broadcasts v to the shape of x.
+func (c *Context) like(x, v *ir.Value) *ir.Value {
+	filled := c.Op("Expand", v, c.Op("Shape", x))
+	if c.Err() == nil {
+		filled.Type = x.Type
+	}
+	return filled
 }
 
 // Only returns r at wanted input i and nil elsewhere.
@@ -180,6 +206,6 @@ func (c *Context) Flow(gradient bool) []*ir.Value {
 	return out
 }
 
-// borderEps keeps G = R/x finite at x = 0, where R is 0 as well. It is zennit's
-// and LXT's value for the same conversion.
+// borderEps keeps G = R/x finite at x = 0, where R is 0 as well unless the rule
+// is AtZero. It is zennit's and LXT's value for the same conversion.
 const borderEps = 1e-10

@@ -3,7 +3,7 @@ package rules
 import "github.com/lxtc/lxtc/ir"
 
 // The rules of this file are for the first layer, whose input is no activation:
-// a pixel's value does not say that the pixel matters.
+// that a pixel is 0 does not say that it does not matter.
 
 // ZBox is for inputs that are known to lie between two bounds.
 var ZBox = &Rule{
@@ -11,15 +11,16 @@ var ZBox = &Rule{
 	Doc: "for inputs between two bounds\n\n" +
 		"z = xw - l w⁺ - h w⁻, R_x = x (s w) - l (s w⁺) - h (s w⁻), s = R / (z + ε); the bias cancels. zennit's ZBox; Montavon et al. 2017.",
 	Params: append([]Param{
-		{Name: "low", Default: "-1", Doc: "the lowest value of the input"},
-		{Name: "high", Default: "1", Doc: "the highest value of the input"},
+		{Name: "low", Default: "-1", List: true, Doc: "the lowest value of the input, or of each channel: -2.1/-2/-1.8"},
+		{Name: "high", Default: "1", List: true, Doc: "the highest value, likewise"},
 	}, stabilized("1e-6")...),
 	Conserves: true,
+	AtZero:    true,
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
 		x := l.input()
 		keep := func(v *ir.Value) *ir.Value { return v }
-		low, high := c.like(x, c.Param("low", x)), c.like(x, c.Param("high", x))
+		low, high := c.ParamLike("low", x), c.ParamLike("high", x)
 		at, atLow, atHigh := l.at(x, keep, nil), l.at(low, c.Pos, nil), l.at(high, c.NegPart, nil)
 		s := c.Ratio(c.R[0], c.Sub(c.Sub(at.Out[0], atLow.Out[0]), atHigh.Out[0]))
 		r := c.Mul(x, l.back(at, s))
@@ -34,6 +35,7 @@ var WSquare = &Rule{
 	Doc:       "share by the squares of the weights\n\nz = Σ w² + b², R_x = s w², s = R / (z + ε). zennit's WSquare; Montavon et al. 2017, without the bias there.",
 	Params:    withBias(),
 	Conserves: true,
+	AtZero:    true,
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
 		square := func(v *ir.Value) *ir.Value { return c.Mul(v, v) }
@@ -48,19 +50,11 @@ var Flat = &Rule{
 	Doc:       "share equally among connected inputs\n\nR_x = s 1, s = R / (n + ε) for n inputs in reach: epsilon with all weights and inputs 1, without bias. zennit's Flat; Lapuschkin et al. 2019.",
 	Params:    stabilized("1e-6"),
 	Conserves: true,
+	AtZero:    true,
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
 		one := func(v *ir.Value) *ir.Value { return c.like(v, c.Scalar(1, v)) }
 		n := l.at(one(l.input()), one, nil)
 		return c.Only(l.x, l.back(n, c.Ratio(c.R[0], n.Out[0])))
 	},
-}
-
-// like fills a tensor of v's shape with a scalar.
-func (c *Context) like(v, scalar *ir.Value) *ir.Value {
-	filled := c.Op("Expand", scalar, c.Op("Shape", v))
-	if c.Err() == nil {
-		filled.Type = v.Type
-	}
-	return filled
 }

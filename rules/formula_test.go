@@ -55,11 +55,12 @@ func TestFormulas(t *testing.T) {
 		{"zplus", dense, "zplus(0)", []float64{1, -2, -3}, []float64{10}, []float64{4, 0, 6}},                   // z⁺ = 2 + 3
 		{"alphabeta", dense, "alphabeta(2, 0)", []float64{1, -2, 3}, []float64{5}, []float64{10, -2, -3}},       // z⁺ = 2, z⁻ = -5
 		{"alphabeta with β 0 is zplus", dense, "alphabeta(1, 0)", []float64{1, -2, -3}, []float64{10}, []float64{4, 0, 6}},
-		{"zbox", dense, "zbox(-1, 1, 0)", []float64{1, 0, -1}, []float64{7}, []float64{4, 1, 2}},                      // z = 3 + 3 + 1
-		{"wsquare", dense, "wsquare(0)", []float64{1, -2, 3}, []float64{6}, []float64{4, 1, 1}},                       // z = 6
-		{"wsquare, squared bias", biased, "wsquare(0)", []float64{1, -2, 3}, []float64{14}, []float64{8, 2, 2}},       // z = 6 + 1
-		{"wsquare, bias left out", biased, "wsquare(0, zero)", []float64{1, -2, 3}, []float64{6}, []float64{4, 1, 1}}, // z = 6
-		{"flat", biased, "flat(0)", []float64{1, -2, 3}, []float64{6}, []float64{2, 2, 2}},                            // z = 3
+		{"zbox", dense, "zbox(-1, 1, 0)", []float64{1, 0, -1}, []float64{7}, []float64{4, 1, 2}},                                    // z = 3 + 3 + 1
+		{"zbox, bounds of each channel", dense, "zbox(-1/-2/-3, 1/2/3, 0)", []float64{1, 0, -1}, []float64{10}, []float64{4, 2, 4}}, // z = 3 + (2 + 2) + 3
+		{"wsquare", dense, "wsquare(0)", []float64{1, -2, 3}, []float64{6}, []float64{4, 1, 1}},                                     // z = 6
+		{"wsquare, squared bias", biased, "wsquare(0)", []float64{1, -2, 3}, []float64{14}, []float64{8, 2, 2}},                     // z = 6 + 1
+		{"wsquare, bias left out", biased, "wsquare(0, zero)", []float64{1, -2, 3}, []float64{6}, []float64{4, 1, 1}},               // z = 6
+		{"flat", biased, "flat(0)", []float64{1, -2, 3}, []float64{6}, []float64{2, 2, 2}},                                          // z = 3
 		{"move", "g (float[3] x) => (float[4] z) <int64[4] i = {2, 0, 0, 1}> { z = Gather (x, i) }", "move", []float64{1, -2, 3}, []float64{1, 2, 4, 8}, []float64{6, 8, 1}},
 		{"pass", one("Tanh (x)"), "pass", []float64{1, -2, 3}, []float64{8, 12, 16}, []float64{8, 12, 16}},
 		{"pass to every operand", "g (float[3] x, float[3] u) => (float[3] z) { z = Add (x, u) }", "pass", []float64{1, -2, 3}, []float64{8, 12, 16}, []float64{8, 12, 16}},

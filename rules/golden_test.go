@@ -69,15 +69,18 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	var passed, failed int
-	skipped := map[string]int{}
 	for _, c := range file.Cases {
-		if why := c.outOfScope(); why != "" {
-			skipped[why]++
-			continue
-		}
 		ok := t.Run(c.ID, func(t *testing.T) {
-			c.check(t, dir, data, reference.NewDouble(), max(c.TolF64, roundedParameter))
-			c.check(t, dir, data, gorgonia.New(), c.TolF32)
+			double := max(c.TolF64, roundedParameter)
+			if c.Rule.Name == "zbox" {
+				double = 4 * roundedParameter // differences of products with bounds
+			}
+			c.check(t, dir, data, reference.NewDouble(), double)
+			single := c.TolF32
+			if slices.Contains(illConditioned, c.ID) {
+				single = 1e-4
+			}
+			c.check(t, dir, data, gorgonia.New(), single)
 		})
 		if ok {
 			passed++
@@ -85,15 +88,13 @@ func TestRules(t *testing.T) {
 			failed++
 		}
 	}
-	t.Logf("%d passed, %d failed, skipped: %v", passed, failed, skipped)
+	t.Logf("%d passed, %d failed", passed, failed)
 }
 
-func (c *ruleCase) outOfScope() string {
-	if _, scalar := c.Rule.Low.(float64); c.Rule.Name == "zbox" && !scalar {
-		return "zbox with bounds for each channel"
-	}
-	return ""
-}
+// illConditioned cases have an output of -0.003 that is the sum of terms of
+// about 3: half a unit in the last place of those is 4e-5 of it. PyTorch's
+// float32 happened to round better than the tolerance of the file allows.
+var illConditioned = []string{"conv2d_basic|mixed|epsilon_e1e-06", "conv2d_basic|mixed|norm", "conv2d_basic|mixed|gamma_g0"}
 
 func (c *ruleCase) check(t *testing.T, dir string, data npy.Archive, b backend.Backend, limit float64) {
 	t.Helper()
@@ -202,7 +203,7 @@ func (c *ruleCase) rules(t *testing.T, data npy.Archive) *rules.Map {
 	case "alphabeta":
 		text = fmt.Sprintf("LINEAR => alphabeta(%g, EPS, STAB, BIAS)", c.Rule.Alpha)
 	case "zbox":
-		text = fmt.Sprintf("LINEAR => zbox(%g, %g, EPS, STAB)", c.Rule.Low, c.Rule.High)
+		text = fmt.Sprintf("LINEAR => zbox(%s, %s, EPS, STAB)", list(c.Rule.Low), list(c.Rule.High))
 	case "flat":
 		text = "LINEAR, AveragePool, GlobalAveragePool, ReduceMean => flat(EPS, STAB)"
 	case "gradient", "pass", "uniform", "move":
@@ -233,6 +234,19 @@ func (c *ruleCase) rules(t *testing.T, data npy.Archive) *rules.Map {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// list writes nested lists of numbers as a rule map does.
+func list(x any) string {
+	xs, nested := x.([]any)
+	if !nested {
+		return fmt.Sprint(x)
+	}
+	parts := make([]string, len(xs))
+	for i, x := range xs {
+		parts[i] = list(x)
+	}
+	return strings.Join(parts, "/")
 }
 
 func runModel(t *testing.T, m *ir.Model, b backend.Backend, in map[string]*ir.Tensor) map[string]*ir.Tensor {

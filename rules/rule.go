@@ -39,6 +39,10 @@ type Rule struct {
 	// as depending on what is explained.
 	Stops bool
 
+	// AtZero says that an input of value 0 can get relevance. The gradient form
+	// cannot carry that, for R = x∘G.
+	AtZero bool
+
 	// Conserves says that the explicit form hands on as much relevance as it
 	// receives, up to its stabilizer and to what constants such as a bias
 	// absorb.
@@ -57,6 +61,7 @@ type Param struct {
 	Doc     string
 	Default string
 	Choices []string // nil for a number
+	List    bool     // also several numbers, "1/2/3"
 }
 
 // A Call is a rule with its arguments, one for each parameter.
@@ -124,10 +129,28 @@ func (p Param) check(a string) error {
 		}
 		return nil
 	}
-	if f, err := strconv.ParseFloat(a, 64); err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
-		return fmt.Errorf("%s is %q, want a number", p.Name, a)
+	_, err := p.numbers(a)
+	return err
+}
+
+// numbers reads the argument for a numeric parameter.
+func (p Param) numbers(a string) ([]float32, error) {
+	parts := []string{a}
+	if p.List {
+		parts = strings.Split(a, "/")
 	}
-	return nil
+	fs := make([]float32, len(parts))
+	for i, part := range parts {
+		f, err := strconv.ParseFloat(part, 32)
+		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+			if p.List {
+				return nil, fmt.Errorf("%s is %q, want a number, or several with / between", p.Name, a)
+			}
+			return nil, fmt.Errorf("%s is %q, want a number", p.Name, a)
+		}
+		fs[i] = float32(f)
+	}
+	return fs, nil
 }
 
 // String returns the call as a rule map writes it, with every argument:
@@ -148,11 +171,27 @@ func (c Call) Float(name string) float64 {
 	return f
 }
 
+// Attr returns the numeric argument for the named parameter as an attribute of
+// an ONNX function: a float32, or a []float32 if the parameter is a list.
+func (c Call) Attr(name string) any {
+	p := c.Rule.Params[c.index(name)]
+	fs, err := p.numbers(c.Word(name))
+	if err != nil {
+		panic(fmt.Sprintf("rule %s: %v", c.Rule.Name, err)) // Of has checked it
+	}
+	if p.List {
+		return fs
+	}
+	return fs[0]
+}
+
 // Word returns the argument for the named parameter as it was written.
-func (c Call) Word(name string) string {
+func (c Call) Word(name string) string { return c.Args[c.index(name)] }
+
+func (c Call) index(name string) int {
 	for i, p := range c.Rule.Params {
 		if p.Name == name {
-			return c.Args[i]
+			return i
 		}
 	}
 	panic(fmt.Sprintf("rule %s has no parameter %s", c.Rule.Name, name))

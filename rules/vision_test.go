@@ -147,7 +147,7 @@ func (r goldenRule) text(t *testing.T, slot string) string {
 	case "alphabeta":
 		return fmt.Sprintf("alphabeta(%g, %g)", r.Alpha, r.Stabilizer)
 	case "zbox":
-		return fmt.Sprintf("zbox(%g, %g, %g)", r.Low, r.High, r.Stabilizer)
+		return fmt.Sprintf("zbox(%s, %s, %g)", list(r.Low), list(r.High), r.Stabilizer)
 	case "zplus", "flat":
 		return fmt.Sprintf("%s(%g)", r.Name, r.Stabilizer)
 	case "gradient":
@@ -222,6 +222,9 @@ func TestOpenCLIP(t *testing.T) {
 		size := len(want) / len(convs)
 		for _, model := range []string{"model.onnx", "model_ts.onnx"} {
 			for i := range convs {
+				if model == "model_ts.onnx" && i%7 != 0 {
+					continue // the same numbers as of the other export
+				}
 				t.Run(fmt.Sprintf("%v/%s/%g,%g", form, model, convs[i], linears[i]), func(t *testing.T) {
 					v := visionRun{
 						model: filepath.Join(dir, model), in: map[string]string{"image": "image", "text": "text"},

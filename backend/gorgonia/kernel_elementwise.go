@@ -165,43 +165,8 @@ func clip(c *call) ([]*Value, error) {
 	return one(y)
 }
 
-var comparisons = map[string]func(a, b float32) bool{
-	"Less":           func(a, b float32) bool { return a < b },
-	"Greater":        func(a, b float32) bool { return a > b },
-	"LessOrEqual":    func(a, b float32) bool { return a <= b },
-	"GreaterOrEqual": func(a, b float32) bool { return a >= b },
-	"Equal":          func(a, b float32) bool { return a == b },
-}
-
 // chunk is how many elements a worker takes at a time in loops written in Go.
 const chunk = 16384
-
-func compare(c *call) ([]*Value, error) {
-	holds := comparisons[c.n.Op.Name]
-	x, y := c.in[0], c.in[1]
-	shape, err := broadcastShapes(x.shape, y.shape)
-	if err != nil {
-		return nil, err
-	}
-	out := c.new(ir.Bool, shape...)
-	dst := flat[bool](out)
-	if y.len() == 1 && x.contiguous() && x.len() == len(dst) {
-		a, b := flat[float32](x), as[float32](y)[0]
-		c.inChunks(len(dst), func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				dst[i] = holds(a[i], b)
-			}
-		})
-		return one(out)
-	}
-	a, b := c.floats(c.spread(x, shape)), c.floats(c.spread(y, shape))
-	c.inChunks(len(dst), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			dst[i] = holds(a[i], b[i])
-		}
-	})
-	return one(out)
-}
 
 func (c *call) inChunks(n int, f func(lo, hi int)) {
 	c.engine.Run((n+chunk-1)/chunk, func(i int) { f(i*chunk, min(n, (i+1)*chunk)) })
@@ -270,41 +235,6 @@ func selected[T any](c *call, shape []int) ([]*Value, error) {
 			} else {
 				dst[i] = b[i*sb]
 			}
-		}
-	})
-	return one(out)
-}
-
-// cast converts between the types that models compute with; others go to the
-// interpreter.
-func cast(c *call) ([]*Value, error) {
-	x, to := c.in[0], ir.DType(c.n.Attrs.Int("to", 0))
-	switch {
-	case x.elem == to:
-		return one(x.view(x.shape, x.strides, x.off))
-	case x.elem == ir.Bool && to == ir.Float:
-		return converted(c, to, func(b uint8) float32 { return float32(b) })
-	case x.elem == ir.Int64 && to == ir.Float:
-		return converted(c, to, func(i int64) float32 { return float32(i) })
-	case x.elem == ir.Float16 && to == ir.Float:
-		return converted(c, to, ir.FromF16)
-	case x.elem == ir.BFloat16 && to == ir.Float:
-		return converted(c, to, ir.FromBF16)
-	case x.elem == ir.Float && to == ir.Float16:
-		return converted(c, to, ir.F16)
-	case x.elem == ir.Float && to == ir.BFloat16:
-		return converted(c, to, ir.BF16)
-	}
-	return interpret(c)
-}
-
-func converted[T, U any](c *call, to ir.DType, f func(T) U) ([]*Value, error) {
-	src := flat[T](c.dense(c.in[0]))
-	out := c.new(to, c.in[0].shape...)
-	dst := flat[U](out)
-	c.inChunks(len(dst), func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			dst[i] = f(src[i])
 		}
 	})
 	return one(out)

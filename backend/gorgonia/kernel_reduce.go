@@ -10,7 +10,7 @@ import (
 
 var reductions = map[string]cpu.Reduce{
 	"ReduceSum": cpu.Sum, "ReduceMean": cpu.Sum, "ReduceMax": cpu.MaxOf, "ReduceMin": cpu.MinOf,
-	"ReduceSumSquare": cpu.SumSquares, "ReduceL1": cpu.SumAbs,
+	"ReduceSumSquare": cpu.SumSquares, "ReduceL1": cpu.SumAbs, "ReduceL2": cpu.SumSquares,
 }
 
 // reduce combines the elements along some axes.
@@ -21,8 +21,11 @@ func reduce(c *call) ([]*Value, error) {
 		return nil, err
 	}
 	if axes == nil { // noop_with_empty_axes
-		if c.n.Op.Name == "ReduceSumSquare" || c.n.Op.Name == "ReduceL1" {
-			return interpret(c)
+		switch c.n.Op.Name {
+		case "ReduceSumSquare":
+			return c.mapped(cpu.Square, x)
+		case "ReduceL1", "ReduceL2":
+			return c.mapped(cpu.Abs, x)
 		}
 		return identity(c)
 	}
@@ -54,8 +57,11 @@ func reduce(c *call) ([]*Value, error) {
 		moved := permuted(x, perm)
 		c.engine.ReduceRows(op, len(dst), n, dst, c.floats(moved))
 	}
-	if c.n.Op.Name == "ReduceMean" {
+	switch c.n.Op.Name {
+	case "ReduceMean":
 		c.engine.ZipScalar(cpu.Div, dst, dst, float32(n))
+	case "ReduceL2":
+		c.engine.Map(cpu.Sqrt, dst, dst)
 	}
 	return one(out)
 }

@@ -1,15 +1,35 @@
 package gorgonia
 
 import (
+	"iter"
+
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/ir"
 )
+
+// A table is the kernels that compute nodes of certain element types, by the
+// name of the operator.
+type table struct {
+	fits    func(n *ir.Node) bool
+	kernels map[string]kernel
+}
+
+// tables are tried in order.
+var tables = []table{
+	{notPacked, anyType},
+	{onlyFloat32, float32s},
+	{onlyIntegers, integers},
+	{simple, simples},
+	{dequantizes, map[string]kernel{"DequantizeLinear": dequantize}},
+}
 
 // anyType are kernels for every element type: they move bytes.
 var anyType = map[string]kernel{
 	"Identity": identity, "Reshape": reshape, "Flatten": reshapeTo, "Squeeze": reshapeTo, "Unsqueeze": reshapeTo,
 	"Transpose": transpose, "Expand": expand, "Slice": slice, "Split": split, "Concat": concat, "Gather": gather,
-	"Shape": shapeOf, "Where": where, "Constant": constant, "ConstantOfShape": constantOfShape, "Cast": cast, "Pad": pad,
+	"GatherElements": gatherElements, "GatherND": gatherND, "OneHot": oneHot, "Trilu": trilu, "Pad": pad, "Tile": tile,
+	"Shape": shapeOf, "Where": where, "Constant": constant, "ConstantOfShape": constantOfShape, "Cast": cast,
+	"NonZero": nonZero,
 }
 
 // float32s are kernels for nodes all of whose floating point values are
@@ -19,11 +39,27 @@ var float32s = map[string]kernel{
 	"Add": binary, "Sub": binary, "Mul": binary, "Div": binary, "Max": binary, "Min": binary, "Sum": binary,
 	"Neg": unary, "Abs": unary, "Sqrt": unary, "Reciprocal": unary, "Relu": unary, "Exp": unary, "Log": unary,
 	"Sigmoid": unary, "Tanh": unary, "Erf": unary, "Gelu": gelu, "Swish": swish, "Pow": pow, "Clip": clip,
-	"Less": compare, "Greater": compare, "LessOrEqual": compare, "GreaterOrEqual": compare, "Equal": compare, "IsInf": isInf,
+	"Sin": scalar, "Cos": scalar, "Floor": scalar, "Ceil": scalar, "Round": scalar, "Sign": scalar,
+	"LeakyRelu": leakyRelu, "HardSwish": hardSwish, "HardSigmoid": hardSigmoid, "IsInf": isInf, "IsNaN": isNaN,
 	"Softmax": softmax, "ReduceSum": reduce, "ReduceMean": reduce, "ReduceMax": reduce, "ReduceMin": reduce,
-	"ReduceSumSquare": reduce, "ReduceL1": reduce,
-	"RMSNormalization": rmsNorm, "LayerNormalization": layerNorm, "ScatterND": scatterND,
-	"Conv": conv,
+	"ReduceSumSquare": reduce, "ReduceL1": reduce, "ReduceL2": reduce,
+	"RMSNormalization": rmsNorm, "LayerNormalization": layerNorm, "BatchNormalization": batchNorm,
+	"Conv": conv, "ConvTranspose": convTranspose, "MaxPool": maxPool, "AveragePool": averagePool,
+	"GlobalAveragePool": globalPool, "GlobalMaxPool": globalPool,
+	"ScatterND": scatterND, "ScatterElements": scatterElements, "ArgMax": argMax, "ArgMin": argMax, "TopK": topK,
+}
+
+// integers are kernels for nodes all of whose values are int64, or int32.
+var integers = map[string]kernel{
+	"Add": integer, "Sub": integer, "Mul": integer, "Max": integer, "Min": integer, "Neg": integer, "Abs": integer,
+	"ScatterElements": scatterElements,
+}
+
+// simples are kernels for nodes whose values are float32, double, int64, int32,
+// uint8 or bool.
+var simples = map[string]kernel{
+	"Less": compare, "Greater": compare, "LessOrEqual": compare, "GreaterOrEqual": compare, "Equal": compare,
+	"And": logic, "Or": logic, "Xor": logic, "Not": not, "Range": rangeOf, "CumSum": cumSum,
 }
 
 // kernelFor returns the kernel for a node: a fast one if there is one for its
@@ -41,11 +77,10 @@ func kernelFor(n *ir.Node) kernel {
 
 func fastKernel(n *ir.Node) kernel {
 	op := n.Op.String()
-	if k := anyType[op]; k != nil && !packed(n) {
-		return k
-	}
-	if k := float32s[op]; k != nil && onlyFloat32(n) {
-		return k
+	for _, t := range tables {
+		if k := t.kernels[op]; k != nil && t.fits(n) {
+			return k
+		}
 	}
 	return nil
 }
@@ -64,32 +99,59 @@ func Interpreted(m *ir.Model) []*ir.Node {
 	return ns
 }
 
-// packed reports whether a value of n has elements narrower than a byte.
-func packed(n *ir.Node) bool {
-	for _, vs := range [][]*ir.Value{n.In, n.Out} {
-		for _, v := range vs {
-			if v != nil && v.Type.Elem.Bits() < 8 {
-				return true
+// elems yields the element types of a node's inputs and outputs.
+func elems(n *ir.Node) iter.Seq[ir.DType] {
+	return func(yield func(ir.DType) bool) {
+		for _, vs := range [][]*ir.Value{n.In, n.Out} {
+			for _, v := range vs {
+				if v != nil && !yield(v.Type.Elem) {
+					return
+				}
 			}
 		}
 	}
-	return false
+}
+
+// notPacked reports whether no value of n has elements narrower than a byte, or
+// strings.
+func notPacked(n *ir.Node) bool {
+	for e := range elems(n) {
+		if e.Bits() < 8 {
+			return false
+		}
+	}
+	return true
 }
 
 func onlyFloat32(n *ir.Node) bool {
 	found := false
-	for _, vs := range [][]*ir.Value{n.In, n.Out} {
-		for _, v := range vs {
-			if v == nil || !v.Type.Elem.IsFloat() {
-				continue
-			}
-			if v.Type.Elem != ir.Float {
-				return false
-			}
-			found = true
+	for e := range elems(n) {
+		if e.IsFloat() && e != ir.Float {
+			return false
 		}
+		found = found || e == ir.Float
 	}
 	return found
+}
+
+func onlyIntegers(n *ir.Node) bool {
+	for e := range elems(n) {
+		if e != ir.Int64 && e != ir.Int32 {
+			return false
+		}
+	}
+	return true
+}
+
+func simple(n *ir.Node) bool {
+	for e := range elems(n) {
+		switch e {
+		case ir.Float, ir.Double, ir.Int64, ir.Int32, ir.Uint8, ir.Bool:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // interpret runs the reference interpreter's kernel.

@@ -21,7 +21,7 @@ type Array struct {
 func NewArray(elem ir.DType, shape ...int) *Array {
 	a := &Array{Elem: elem, Shape: shape}
 	switch n := a.Len(); {
-	case elem.IsFloat():
+	case inFloats(elem):
 		a.F = make([]float64, n)
 	case elem == ir.String:
 		a.S = make([]string, n)
@@ -31,6 +31,9 @@ func NewArray(elem ir.DType, shape ...int) *Array {
 	return a
 }
 
+// inFloats reports whether elements of a type lie in F.
+func inFloats(elem ir.DType) bool { return elem.IsFloat() || elem.IsSmallFloat() }
+
 // Len returns the number of elements.
 func (a *Array) Len() int { return count(a.Shape) }
 
@@ -39,7 +42,7 @@ func FromTensor(t *ir.Tensor) (*Array, error) {
 	a := &Array{Elem: t.Elem, Shape: t.Shape}
 	var err error
 	switch {
-	case t.Elem.IsFloat():
+	case inFloats(t.Elem):
 		a.F, err = t.Float64s()
 	case t.Elem == ir.String:
 		a.S = t.Strs
@@ -100,6 +103,17 @@ func encode(raw []byte, elem ir.DType, a *Array) error {
 		for i, v := range a.I {
 			raw[i/2] |= byte(v&15) << (4 * (i % 2))
 		}
+	case ir.Int2, ir.Uint2:
+		for i, v := range a.I {
+			raw[i/4] |= byte(v&3) << (2 * (i % 4))
+		}
+	case ir.Float4:
+		for i, x := range a.F {
+			raw[i/2] |= ir.ToSmall(elem, x, ir.Rounding{Saturate: true}) << (4 * (i % 2))
+		}
+	case ir.Float8E4M3, ir.Float8E4B, ir.Float8E5M2, ir.Float8E5B, ir.Float8E8M0:
+		// Elements are numbers of the type already, ∞ among them.
+		put(1, func(i int) uint64 { return uint64(ir.ToSmall(elem, a.F[i], ir.Rounding{})) })
 	default:
 		return fmt.Errorf("cannot store elements of type %s", elem)
 	}

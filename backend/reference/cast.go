@@ -9,20 +9,37 @@ import (
 )
 
 func cast(n *ir.Node, in []*Array) ([]*Array, error) {
-	return one(convert(in[0], ir.DType(n.Attrs.Int("to", 0))))
+	return one(castTo(n, in[0], ir.DType(n.Attrs.Int("to", 0))))
 }
 
 func castLike(n *ir.Node, in []*Array) ([]*Array, error) {
-	return one(convert(in[0], in[1].Elem))
+	return one(castTo(n, in[0], in[1].Elem))
+}
+
+func castTo(n *ir.Node, a *Array, elem ir.DType) (*Array, error) {
+	out, err := convert(a, elem)
+	if err != nil || !elem.IsSmallFloat() {
+		return out, err
+	}
+	mode := n.Attrs.String("round_mode", "up")
+	round(out, ir.Rounding{Saturate: n.Attrs.Int("saturate", 1) != 0, Up: mode == "up", Down: mode == "down"})
+	return out, nil
+}
+
+// round brings elements to numbers of their type of 8 or 4 bits.
+func round(a *Array, r ir.Rounding) {
+	for i, x := range a.F {
+		a.F[i] = ir.FromSmall(a.Elem, ir.ToSmall(a.Elem, x, r))
+	}
 }
 
 // convert returns a with another element type. Floating point numbers are not
-// rounded, whatever their type: this package computes in float64 throughout.
-// They lose their fraction when they become integers.
+// rounded: this package computes in float64 throughout. They lose their
+// fraction when they become integers.
 func convert(a *Array, elem ir.DType) (*Array, error) {
 	out := NewArray(elem, a.Shape...)
 	switch {
-	case elem.IsFloat() || elem.IsInt() || elem == ir.Bool || elem == ir.String:
+	case inFloats(elem) || elem.IsInt() || elem == ir.Bool || elem == ir.String:
 	default:
 		return nil, fmt.Errorf("cannot cast to type %s", elem)
 	}

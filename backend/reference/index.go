@@ -100,6 +100,10 @@ func fit(elem ir.DType, v int64) int64 {
 		return v << 60 >> 60
 	case ir.Uint4:
 		return v & 15
+	case ir.Int2:
+		return v << 62 >> 62
+	case ir.Uint2:
+		return v & 3
 	}
 	return v
 }

@@ -75,6 +75,9 @@ func quantizeLinear(n *ir.Node, in []*Array) ([]*Array, error) {
 	} else if elem == ir.Undefined {
 		elem = ir.Uint8
 	}
+	if elem.IsSmallFloat() {
+		return quantizeToFloat(n, x, scale, elem)
+	}
 	lo, hi, err := integerRange(elem)
 	if err != nil {
 		return nil, err
@@ -106,12 +109,27 @@ func quantizeLinear(n *ir.Node, in []*Array) ([]*Array, error) {
 	return []*Array{out}, nil
 }
 
+// quantizeToFloat is quantizeLinear to a floating point type, of which the zero
+// point is 0.
+func quantizeToFloat(n *ir.Node, x, scale *Array, elem ir.DType) ([]*Array, error) {
+	of, err := scaleOf(n, x, scale)
+	if err != nil {
+		return nil, err
+	}
+	out := NewArray(elem, x.Shape...)
+	for i, at := range each(x.Shape) {
+		out.F[i] = float64(float32(x.F[i]) / float32(scale.F[of(at)]))
+	}
+	round(out, ir.Rounding{Saturate: n.Attrs.Int("saturate", 1) != 0})
+	return []*Array{out}, nil
+}
+
 func dequantizeLinear(n *ir.Node, in []*Array) ([]*Array, error) {
 	x, scale := in[0], in[1]
-	if x.I == nil {
-		return nil, fmt.Errorf("dequantisation of type %s is not supported", x.Elem)
+	zero, err := []int64(nil), error(nil)
+	if x.F == nil { // the zero point of a floating point type is 0
+		zero, err = zeroPoint(arg(in, 2), scale)
 	}
-	zero, err := zeroPoint(arg(in, 2), scale)
 	if err != nil {
 		return nil, err
 	}
@@ -129,11 +147,14 @@ func dequantizeLinear(n *ir.Node, in []*Array) ([]*Array, error) {
 	out := NewArray(elem, x.Shape...)
 	for i, at := range each(x.Shape) {
 		k := of(at)
-		v := x.I[i]
-		if zero != nil {
-			v -= zero[k]
+		switch {
+		case x.F != nil:
+			out.F[i] = x.F[i] * scale.F[k]
+		case zero != nil:
+			out.F[i] = float64(x.I[i]-zero[k]) * scale.F[k]
+		default:
+			out.F[i] = float64(x.I[i]) * scale.F[k]
 		}
-		out.F[i] = float64(v) * scale.F[k]
 	}
 	return []*Array{out}, nil
 }

@@ -21,7 +21,10 @@ type interpreter struct{ double bool }
 
 func (interpreter) Name() string { return "reference" }
 
-func (interpreter) Supports(n *ir.Node) error {
+func (b interpreter) Supports(n *ir.Node) error {
+	if control[n.Op.String()] != nil {
+		return nil // bodies and functions inside are run as such
+	}
 	if kernelOf(n.Op) == nil {
 		return fmt.Errorf("the reference backend has no kernel for %s", n.Op)
 	}
@@ -29,12 +32,25 @@ func (interpreter) Supports(n *ir.Node) error {
 }
 
 func (b interpreter) Compile(m *ir.Model, opt backend.Options) (backend.Program, error) {
-	for n := range m.Graph.Nodes() {
-		if err := b.Supports(n); err != nil && m.Func(n.Op) == nil && !hasBody(m, n) {
-			return nil, fmt.Errorf("%v: %w", n, err)
-		}
+	if err := b.check(m, m.Graph); err != nil {
+		return nil, err
 	}
 	return &program{m: m, opt: opt, double: b.double}, nil
+}
+
+// check reports a node of g, or of a graph within it, that cannot be run.
+func (b interpreter) check(m *ir.Model, g *ir.Graph) error {
+	for n := range g.Nodes() {
+		if err := b.Supports(n); err != nil && m.Func(n.Op) == nil && !hasBody(m, n) {
+			return fmt.Errorf("%v: %w", n, err)
+		}
+		for sub := range n.Subgraphs() {
+			if err := b.check(m, sub); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // A kernel computes the outputs of a node. An omitted input is nil. It must
@@ -57,31 +73,15 @@ func Eval(n *ir.Node, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	if k == nil {
 		return nil, fmt.Errorf("no kernel for %s", n.Op)
 	}
-	args := make([]*Array, len(in))
-	for i, t := range in {
-		if t == nil {
-			continue
-		}
-		a, err := FromTensor(t)
-		if err != nil {
-			return nil, err
-		}
-		args[i] = a
+	args, err := fromTensors(in)
+	if err != nil {
+		return nil, err
 	}
 	outs, err := call(k, n, args)
 	if err != nil {
 		return nil, err
 	}
-	ts := make([]*ir.Tensor, len(outs))
-	for i, a := range outs {
-		if a == nil {
-			continue
-		}
-		if ts[i], err = a.Tensor(); err != nil {
-			return nil, err
-		}
-	}
-	return ts, nil
+	return toTensors(outs)
 }
 
 // call runs a kernel and turns a panic over a malformed node (an index out of

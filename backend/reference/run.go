@@ -93,7 +93,7 @@ func (r *run) node(n *ir.Node, e *env) error {
 		}
 		in[i] = a
 	}
-	outs, err := r.apply(n, in)
+	outs, err := r.apply(n, in, e)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,12 @@ func (r *run) node(n *ir.Node, e *env) error {
 }
 
 // apply runs the operator's kernel, or the body of the function or operator.
-func (r *run) apply(n *ir.Node, in []*Array) ([]*Array, error) {
+func (r *run) apply(n *ir.Node, in []*Array, e *env) ([]*Array, error) {
+	if f := control[n.Op.String()]; f != nil {
+		return call(func(n *ir.Node, in []*Array) ([]*Array, error) {
+			return f(n, in, func(g *ir.Graph, args []*Array) ([]*Array, error) { return r.graph(g, args, e) })
+		}, n, in)
+	}
 	if k := kernelOf(n.Op); k != nil {
 		return call(k, n, in)
 	}

@@ -47,8 +47,6 @@ func steps() []step {
 		{"Upsample", forever, upsampleToResize},
 		{"Resize", forever, omitEmpty},
 		{"SimplifiedLayerNormalization", forever, rmsNormalization},
-		{"Attention", forever, refuse("left_window_size", -1)},
-		{"Attention", forever, refuse("right_window_size", -1)},
 		{"Range", forever, refuse("stash_type", 1)},
 	}
 	for _, op := range []string{"L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare"} {

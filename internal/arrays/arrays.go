@@ -46,37 +46,93 @@ func Array(t *ir.Tensor) (npy.Array, error) {
 }
 
 // Convert returns t with elements of another type, for inputs given as float64
-// or int32 where the model wants float32 or int64. Only conversions that lose
-// no more than float rounding are made.
+// or int32 where the model wants float32 or int64. Floating point numbers are
+// rounded; integers must fit; booleans are integers of 0 and 1, and integers
+// other than 0 are true. Nothing becomes an integer that is none.
 func Convert(t *ir.Tensor, elem ir.DType) (*ir.Tensor, error) {
 	switch {
 	case t.Elem == elem:
 		return t, nil
-	case t.Elem.IsFloat() && elem == ir.Float:
-		f, err := t.Float32s()
+	case t.Elem.IsFloat() && elem.IsFloat():
+		return float(t, elem)
+	case t.Elem == ir.Bool && elem.IsInt():
+		return integer(&ir.Tensor{Elem: ir.Uint8, Shape: t.Shape, Raw: t.Raw}, elem)
+	case t.Elem.IsInt() && elem.IsInt():
+		return integer(t, elem)
+	case t.Elem.IsInt() && elem == ir.Bool:
+		x, err := t.Int64s()
 		if err != nil {
 			return nil, err
 		}
-		return ir.Of(f, t.Shape...), nil
-	case t.Elem.IsInt() && elem == ir.Int64:
-		i, err := t.Int64s()
-		if err != nil {
-			return nil, err
+		b := make([]bool, len(x))
+		for i, v := range x {
+			b[i] = v != 0
 		}
-		return ir.Of(i, t.Shape...), nil
-	case t.Elem.IsInt() && elem == ir.Int32:
-		i, err := t.Int64s()
-		if err != nil {
-			return nil, err
-		}
-		small := make([]int32, len(i))
-		for k, x := range i {
-			if int64(int32(x)) != x {
-				return nil, fmt.Errorf("%d does not fit into int32", x)
-			}
-			small[k] = int32(x)
-		}
-		return ir.Of(small, t.Shape...), nil
+		return ir.Of(b, t.Shape...), nil
 	}
 	return nil, fmt.Errorf("%s cannot be given as %s", elem, t.Elem)
+}
+
+// float rounds to another floating point type.
+func float(t *ir.Tensor, elem ir.DType) (*ir.Tensor, error) {
+	x, err := t.Float64s()
+	if err != nil {
+		return nil, err
+	}
+	switch elem {
+	case ir.Double:
+		return ir.Of(x, t.Shape...), nil
+	case ir.Float:
+		return ir.Of(narrowed[float32](x), t.Shape...), nil
+	case ir.Float16:
+		return halves(x, t.Shape, elem, ir.F16)
+	case ir.BFloat16:
+		return halves(x, t.Shape, elem, ir.BF16)
+	}
+	return nil, fmt.Errorf("%s cannot be given as %s", elem, t.Elem)
+}
+
+func halves(x []float64, shape []int, elem ir.DType, round func(float32) uint16) (*ir.Tensor, error) {
+	raw := make([]byte, 0, 2*len(x))
+	for _, v := range x {
+		h := round(float32(v))
+		raw = append(raw, byte(h), byte(h>>8))
+	}
+	return ir.NewTensor(elem, shape, raw)
+}
+
+// integer makes other integers of the same values.
+func integer(t *ir.Tensor, elem ir.DType) (*ir.Tensor, error) {
+	x, err := t.Int64s()
+	if err != nil {
+		return nil, err
+	}
+	switch elem {
+	case ir.Int64:
+		return ir.Of(x, t.Shape...), nil
+	case ir.Int32:
+		return fitted[int32](x, t.Shape, elem)
+	case ir.Int8:
+		return fitted[int8](x, t.Shape, elem)
+	case ir.Uint8:
+		return fitted[uint8](x, t.Shape, elem)
+	}
+	return nil, fmt.Errorf("%s cannot be given as %s", elem, t.Elem)
+}
+
+func fitted[T int32 | int8 | uint8](x []int64, shape []int, elem ir.DType) (*ir.Tensor, error) {
+	for _, v := range x {
+		if int64(T(v)) != v {
+			return nil, fmt.Errorf("%d does not fit into %s", v, elem)
+		}
+	}
+	return ir.Of(narrowed[T](x), shape...), nil
+}
+
+func narrowed[To float32 | int32 | int8 | uint8, From float64 | int64](x []From) []To {
+	out := make([]To, len(x))
+	for i, v := range x {
+		out[i] = To(v)
+	}
+	return out
 }

@@ -13,13 +13,12 @@ import (
 	"github.com/lxtc/lxtc/internal/arrays"
 	"github.com/lxtc/lxtc/internal/npy"
 	"github.com/lxtc/lxtc/ir"
-	"github.com/lxtc/lxtc/passes"
 )
 
 // drawing arranges the relevance of every explained tensor as texts and
 // pictures.
 func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[string]*ir.Tensor) (heatmap.Doc, error) {
-	target := cmp.Or(f.asked, s.describe(opt, out))
+	target := cmp.Or(f.asked, s.describe(opt, f, out))
 	d := heatmap.Doc{Title: "Why " + target + "?", Model: s.name, Rules: x.Report.Rules + ", " + x.Report.Form + " form"}
 	explained := s.relevances(x)
 	for _, v := range explained {
@@ -163,84 +162,6 @@ func (s *subject) tokensOf(f *feed) []heatmap.Token {
 		out[i].Text = p
 	}
 	return out
-}
-
-// describe says what was explained, in words: ` Paris` (logits[0,-1,3681] = 17.2).
-func (s *subject) describe(opt lxtc.Options, out map[string]*ir.Tensor) string {
-	var parts []string
-	for _, t := range targetsOf(opt) {
-		parts = append(parts, s.describeTarget(t, out))
-	}
-	if len(parts) > 4 {
-		parts = append(parts[:3], fmt.Sprintf("%d more", len(parts)-3))
-	}
-	what := strings.Join(parts, " + ")
-	if opt.Temperature != 0 {
-		what = fmt.Sprintf("the probability of %s at temperature %g", what, opt.Temperature)
-	}
-	return what
-}
-
-func (s *subject) describeTarget(t passes.Target, out map[string]*ir.Tensor) string {
-	if t.Output == "" {
-		if v := defaultOutput(s.IR().Graph); v != nil {
-			t.Output = v.Name
-		}
-	}
-	y := out[t.Output]
-	if t.Seed {
-		return "the given relevance of " + t.Output
-	}
-	if y == nil {
-		return t.String()
-	}
-	vals, err := y.Float64s()
-	if err != nil {
-		return t.String()
-	}
-	at, err := elements(t, vals, y.Shape)
-	if err != nil || len(at) != 1 {
-		return t.String()
-	}
-	n := y.Shape[len(y.Shape)-1]
-	class := at[0] % n
-	if t.Index == nil { // say which one it is
-		t.Index = unflat(at[0], y.Shape)
-	}
-	value := fmt.Sprintf("%s = %.4g", t, vals[at[0]])
-	if label := s.label(class, n, len(y.Shape)); label != "" {
-		return fmt.Sprintf("%s (%s)", label, value)
-	}
-	return value
-}
-
-func unflat(k int, shape []int) []int64 {
-	index := make([]int64, len(shape))
-	for a := len(shape) - 1; a >= 0; a-- {
-		index[a] = int64(k % shape[a])
-		k /= shape[a]
-	}
-	return index
-}
-
-// label names class k of n: by config.json, or as a token of the vocabulary if
-// the output has a position axis.
-func (s *subject) label(k, n, rank int) string {
-	if conf, err := s.config(); err == nil && len(conf.ID2Label) == n {
-		return conf.ID2Label[strconv.Itoa(k)]
-	}
-	if rank != 3 {
-		return ""
-	}
-	tok, err := s.tokenizer()
-	if err != nil {
-		return ""
-	}
-	piece, ok := tok.Token(k)
-	if !ok {
-		return ""
-	}
-	return strconv.Quote(tok.Clean(piece))
 }
 
 // draw writes the drawing to a file, to standard output, or for the terminal.

@@ -128,6 +128,7 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	if opt, err = a.seed(ctx, s, b, e, opt, f); err != nil {
 		return err
 	}
+	opt.TargetsOnly = format != "npz" // a drawing shows no other outputs
 	x, out, err := a.relevance(ctx, s, b, e.engine, opt, f)
 	if err != nil {
 		return err

@@ -121,7 +121,7 @@ func fit(a npy.Array, want ir.Type) (*ir.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t, err = convert(t, want.Elem); err != nil {
+	if t, err = arrays.Convert(t, want.Elem); err != nil {
 		return nil, err
 	}
 	return t, checkShape(t.Shape, want)
@@ -141,51 +141,6 @@ func checkShape(shape []int, want ir.Type) error {
 		}
 	}
 	return nil
-}
-
-// convert returns t with elements of another type: any floating point type
-// from another (rounding), any integer from another that it fits, booleans
-// from integers.
-func convert(t *ir.Tensor, elem ir.DType) (*ir.Tensor, error) {
-	switch {
-	case t.Elem == elem:
-		return t, nil
-	case t.Elem.IsFloat() && (elem == ir.Double || elem == ir.Float16 || elem == ir.BFloat16):
-		x, err := t.Float64s()
-		if err != nil {
-			return nil, err
-		}
-		if elem == ir.Double {
-			return ir.Of(x, t.Shape...), nil
-		}
-		return halves(x, t.Shape, elem)
-	case t.Elem.IsInt() && elem == ir.Bool:
-		x, err := t.Int64s()
-		if err != nil {
-			return nil, err
-		}
-		b := make([]bool, len(x))
-		for i, v := range x {
-			b[i] = v != 0
-		}
-		return ir.Of(b, t.Shape...), nil
-	case t.Elem == ir.Bool && elem.IsInt():
-		return arrays.Convert(&ir.Tensor{Elem: ir.Uint8, Shape: t.Shape, Raw: t.Raw}, elem)
-	}
-	return arrays.Convert(t, elem)
-}
-
-func halves(x []float64, shape []int, elem ir.DType) (*ir.Tensor, error) {
-	round := ir.F16
-	if elem == ir.BFloat16 {
-		round = ir.BF16
-	}
-	raw := make([]byte, 0, 2*len(x))
-	for _, v := range x {
-		h := round(float32(v))
-		raw = append(raw, byte(h), byte(h>>8))
-	}
-	return ir.NewTensor(elem, shape, raw)
 }
 
 func names(vs []*ir.Value) []string {

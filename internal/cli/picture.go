@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lxtc/lxtc/image"
+	"github.com/lxtc/lxtc/internal/arrays"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 )
@@ -38,7 +38,7 @@ func (s *subject) fromPicture(src source, f *feed) error {
 		return unreadable(diag.Errorf("", "input %q: a picture prepared as %s has %w", v.Name, p.Name, err).
 			Help("choose another --preset, or put the model's preprocessor_config.json beside it"))
 	}
-	tensor, err := convert(ir.Of(t.Data, t.Shape...), v.Type.Elem)
+	tensor, err := arrays.Convert(ir.Of(t.Data, t.Shape...), v.Type.Elem)
 	if err != nil {
 		return err
 	}
@@ -81,45 +81,12 @@ func (s *subject) preprocess(preset string) (image.Preprocess, error) {
 	if err != nil {
 		return image.Preprocess{}, unreadable(err)
 	}
-	p, err := parsePreprocessor(b)
+	p, err := image.ParseConfig(b)
 	if err != nil {
 		return p, unreadable(fmt.Errorf("preprocessor_config.json: %w", err))
 	}
 	p.Name = "preprocessor_config.json says"
 	return p, nil
-}
-
-// parsePreprocessor is image.ParseConfig for files that name no image
-// processor, as timm's and hand-made ones do: the fields count as those of the
-// plain processor that has them. One channel is grey.
-func parsePreprocessor(text []byte) (image.Preprocess, error) {
-	var fields map[string]any
-	if err := json.Unmarshal(text, &fields); err != nil {
-		return image.Preprocess{}, err
-	}
-	_, typed := fields["image_processor_type"]
-	_, old := fields["feature_extractor_type"]
-	if typed || old {
-		return image.ParseConfig(text)
-	}
-	fields["image_processor_type"] = "ViTImageProcessor"
-	if crop, ok := fields["do_center_crop"].(bool); ok && crop {
-		fields["image_processor_type"] = "CLIPImageProcessor"
-	}
-	grey := fields["num_channels"] == 1.0
-	delete(fields, "num_channels")
-	for _, name := range []string{"image_mean", "image_std"} {
-		if one, ok := fields[name].([]any); ok && len(one) == 1 {
-			fields[name] = one[0]
-		}
-	}
-	text, err := json.Marshal(fields)
-	if err != nil {
-		return image.Preprocess{}, err
-	}
-	p, err := image.ParseConfig(text)
-	p.Grey = grey
-	return p, err
 }
 
 func presets() []string {

@@ -78,9 +78,6 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 	for _, name := range r.seedInputs {
 		opt.Targets = append(opt.Targets, passes.Target{Output: name, Seed: true})
 	}
-	if len(r.seedInputs) > 0 {
-		opt.Explain = s.explained(opt.Explain)
-	}
 	w, err := s.Rewrite(ctx, opt)
 	if w != nil && w.Report != nil {
 		if reportErr := a.reportRewrite(r, w.Report); reportErr != nil {

@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
+	"github.com/lxtc/lxtc/internal/arrays"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/internal/npy"
 	"github.com/lxtc/lxtc/ir"
@@ -35,18 +37,7 @@ func (a *app) seed(ctx context.Context, s *subject, b backend.Backend, e explana
 		opt.Targets = append(opt.Targets, passes.Target{Output: r.output, Seed: true})
 		f.tensors["R:"+r.output] = r.relevance
 	}
-	opt.Explain = s.explained(opt.Explain)
 	return opt, err
-}
-
-// explained returns the tensors to explain, by default those that the passes
-// would choose. A model whose seed is an input has to be told: the seed looks
-// like one more input to explain.
-func (s *subject) explained(given []string) []string {
-	if len(given) > 0 {
-		return given
-	}
-	return names(passes.DefaultSources(s.IR().Graph))
 }
 
 // seedOf is the relevance of one output.
@@ -89,15 +80,14 @@ func (s *subject) output(name string) *ir.Value {
 	return nil
 }
 
-// seedContrast explains each target against the mean of the other elements of
-// its last axis. The seed is what they are worth, and is known after a first
+// seedContrast explains each target against the mean of the other classes. The seed is what they are worth, and is known after a first
 // run.
 func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e engine, opt lxtc.Options, f *feed) ([]seedOf, error) {
 	out, err := a.forward(ctx, s, b, backend.Options{Threads: e.threads}, f)
 	if err != nil {
 		return nil, err
 	}
-	f.asked = s.describe(opt, out) + " rather than the others"
+	f.asked = s.describe(opt, f, out) + " rather than the others"
 	sums := map[string][]float64{}
 	for _, t := range targetsOf(opt) {
 		if t.Output == "" {
@@ -125,7 +115,7 @@ func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e
 		if sums[v.Name] == nil {
 			continue
 		}
-		t, err := convert(ir.Of(sums[v.Name], out[v.Name].Shape...), v.Type.Elem)
+		t, err := arrays.Convert(ir.Of(sums[v.Name], out[v.Name].Shape...), v.Type.Elem)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +125,7 @@ func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e
 }
 
 // contrast returns the relevance of an output y whose target weighs +1, and
-// each of the other N-1 elements of its last axis -1/(N-1).
+// each of the other N-1 classes -1/(N-1).
 func contrast(t passes.Target, y *ir.Tensor) ([]float64, error) {
 	vals, err := y.Float64s()
 	if err != nil {
@@ -145,9 +135,9 @@ func contrast(t passes.Target, y *ir.Tensor) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := y.Shape[len(y.Shape)-1]
-	if n < 2 {
-		return nil, usagef("--contrast: output %s has %d element in its last axis, there is nothing to compare with", t.Output, n)
+	n := classes(y.Shape)
+	if rank := len(y.Shape); n < 2 || rank > 3 && n == y.Shape[rank-1] {
+		return nil, usagef("--contrast: output %s of shape %v has no other classes to compare with", t.Output, y.Shape)
 	}
 	r := make([]float64, len(vals))
 	for _, k := range at {
@@ -167,10 +157,10 @@ func elements(t passes.Target, y []float64, shape []int) ([]int, error) {
 		k, err := flat(t.Index, shape)
 		return []int{k}, err
 	}
-	if rank < 1 || rank > 3 {
-		return nil, usagef("target %s: the largest element is taken of outputs with one to three axes; name an index", t)
+	n := classes(shape)
+	if rank > 3 && n == shape[rank-1] {
+		return nil, usagef("target %s: shape %v has too many axes to have one largest element; name an index", t, shape)
 	}
-	n := shape[rank-1]
 	best := func(start int) int {
 		k := start
 		for i := start; i < start+n; i++ {
@@ -182,12 +172,10 @@ func elements(t passes.Target, y []float64, shape []int) ([]int, error) {
 	}
 	var out []int
 	switch rank {
+	case 0: // the one element
+		out = append(out, 0)
 	case 1:
 		out = append(out, best(0))
-	case 2:
-		for b := range shape[0] {
-			out = append(out, best(b*n))
-		}
 	case 3:
 		for b := range shape[0] {
 			start, err := flat([]int64{int64(b), t.Position, 0}, shape)
@@ -196,8 +184,25 @@ func elements(t passes.Target, y []float64, shape []int) ([]int, error) {
 			}
 			out = append(out, best(start))
 		}
+	default:
+		for b := range shape[0] {
+			out = append(out, best(b*n))
+		}
 	}
 	return out, nil
+}
+
+// classes returns how many classes an output of the given shape scores: the
+// length of its last axis, or of the second if those after it are 1.
+func classes(shape []int) int {
+	rank := len(shape)
+	switch {
+	case rank == 0:
+		return 1
+	case rank > 3 && !slices.ContainsFunc(shape[2:], func(n int) bool { return n != 1 }):
+		return shape[1]
+	}
+	return shape[rank-1]
 }
 
 // flat returns the position of an element in row-major order; negative indices

@@ -92,8 +92,8 @@ func (s *subject) tokenOf(text string) (int64, error) {
 	return int64(id), nil
 }
 
-// class returns element n of the last axis, at the last position, in every
-// batch row.
+// class returns class n in every batch row: element n of the last axis, at the
+// last position, or of the second axis if those after it are 1.
 func (s *subject) class(n int64, d dims) ([]passes.Target, error) {
 	v := defaultOutput(s.IR().Graph)
 	if v == nil {
@@ -101,19 +101,23 @@ func (s *subject) class(n int64, d dims) ([]passes.Target, error) {
 	}
 	var out []passes.Target
 	add := func(index ...int64) { out = append(out, passes.Target{Output: v.Name, Index: index}) }
-	switch v.Type.Rank() {
-	case 1:
+	switch rank := v.Type.Rank(); {
+	case rank == 1:
 		add(n)
-	case 2:
+	case rank == 2:
 		for b := range d.rows(v) {
 			add(b, n)
 		}
-	case 3:
+	case rank == 3:
 		for b := range d.rows(v) {
 			add(b, -1, n)
 		}
+	case passes.ClassesInSecond(v.Type):
+		for b := range d.rows(v) {
+			add(append([]int64{b, n}, make([]int64, rank-2)...)...)
+		}
 	default:
-		return nil, usageError(diag.Errorf("LX3004", "target %d: output %s is %s, and classes are looked for in outputs of one to three axes", n, v.Name, v.Type).
+		return nil, usageError(diag.Errorf("LX3004", "target %d: output %s is %s, which has no axis of classes", n, v.Name, v.Type).
 			Help("write %s[i,j,…]", v.Name))
 	}
 	return out, nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lxtc/lxtc/heatmap"
+	"github.com/lxtc/lxtc/internal/arrays"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/tokenizer"
 )
@@ -65,7 +66,7 @@ func (s *subject) fromText(text string, f *feed) error {
 		if t == nil {
 			continue // reported by complete, all at once
 		}
-		if t, err = convert(t, v.Type.Elem); err != nil {
+		if t, err = arrays.Convert(t, v.Type.Elem); err != nil {
 			return fmt.Errorf("input %q: %w", v.Name, err)
 		}
 		if err := checkShape(t.Shape, v.Type); err != nil {

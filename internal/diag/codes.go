@@ -27,7 +27,7 @@ func Codes() []Code {
 		{"LX1099", "a defect of lxtc: inference of an operator panicked", "Please report it, with the node that the message names."},
 		{"LX2001", "a model that is not well formed", "The message lists what is broken. A model that was read is well formed; one that was built in Go may not be, and the fault is there."},
 		{"LX2002", "a pass broke the model", "A defect of lxtc, or of a pass of your own. `lxtc dump --after PASS` shows the model after any pass."},
-		{"LX2003", "a fused operator that cannot be taken apart", "Relevance belongs to the parts of a fused attention or normalization, and lxtc does not know this variant's. Export the model without the fusion."},
+		{"LX2003", "a fused operator that cannot be taken apart", "Fused operators, such as a whole attention, are replaced by their parts, which relevance rules know. The message says which input or attribute has no equal in plain operators. Export the model without that fusion, or without the feature."},
 		{"LX3001", "an operator on the way to the target has no rule", "Relevance would silently be lost there. Add a line for the operator to a rule map, or pass `--allow-missing` to let nothing flow through it."},
 		{"LX3002", "a rule that does not fit its operator", "Some rules take one live input only, or a normalization, or a linear operator. Give the operator another rule in a rule map, or a condition such as `if linear` to the line."},
 		{"LX3003", "nothing to explain under that name", "`lxtc inspect` shows the inputs and the token embedding, which are explained by default; `lxtc inspect -v` lists every tensor."},

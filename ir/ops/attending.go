@@ -139,10 +139,7 @@ func (a *attending) exposed(mode int64) *ir.Value {
 // repeatHeads repeats each head of x [B, G, T, D] for the queries that share it,
 // so that there are as many as of q.
 func repeatHeads(b *ir.Builder, x, q *ir.Value) *ir.Value {
-	if q.Type.Rank() != 4 || x.Type.Rank() != 4 {
-		return b.Fail("queries %s and keys %s are not in heads", q.Type, x.Type)
-	}
-	h, g := q.Type.Shape[1], x.Type.Shape[1]
+	h, g := dimOf(q, 1), dimOf(x, 1)
 	if h.Same(g) || g.Is(1) { // one head for all broadcasts
 		return x
 	}
@@ -153,10 +150,7 @@ func repeatHeads(b *ir.Builder, x, q *ir.Value) *ir.Value {
 	}
 	x = role(b.Op("Unsqueeze", x, b.Ints(2)), "repeat_kv")
 	x = role(b.Op("Expand", x, b.Ints(1, 1, heads/groups, 1, 1)), "repeat_kv")
-	if b.Err() != nil {
-		return x
-	}
-	size, known := x.Type.Shape[4].Num()
+	size, known := dimOf(x, 4).Num()
 	if !known {
 		return b.Fail("the size of a head of %s is not known", x.Type)
 	}

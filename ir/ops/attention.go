@@ -39,7 +39,10 @@ var attention = &ir.Op{
 			total = pastLength(past).Add(total)
 		}
 		y := []ir.Dim{q[0], q[1], q[2], v[3]}
-		if n.In[0].Type.Rank() == 3 {
+		switch n.In[0].Type.Rank() {
+		case -1:
+			y = nil
+		case 3:
 			y = []ir.Dim{q[0], q[2], q[1].Mul(v[3])}
 		}
 		value := n.In[2].Type.Elem
@@ -62,7 +65,7 @@ func headDims(n *ir.Node, i int) ([]ir.Dim, error) {
 	}
 	switch t.Rank() {
 	case -1:
-		return nil, fmt.Errorf("the rank of %s is unknown", name)
+		return unknownDims(4), nil
 	case 4:
 		return t.Shape, nil
 	case 3:
@@ -80,15 +83,16 @@ func headDims(n *ir.Node, i int) ([]ir.Dim, error) {
 
 // pastLength is the number of positions in a cache [batch, heads, length, size].
 func pastLength(past *ir.Value) ir.Dim {
-	if past.Type.Rank() != 4 {
-		return ir.Unknown
-	}
-	return past.Type.Shape[2]
+	return dimOf(past, 2)
 }
 
 func attentionBody(b *ir.Builder, n *ir.Node) []*ir.Value {
 	q, k, v := n.In[0], n.In[1], n.In[2]
-	flat := q.Type.Rank() == 3
+	rank := q.Type.Rank()
+	if rank < 3 || k.Type.Rank() != rank || v.Type.Rank() != rank {
+		return []*ir.Value{b.Fail("Q, K and V are %s, %s and %s, want one rank, 3 or 4", q.Type, k.Type, v.Type), q, k, v}
+	}
+	flat := rank == 3
 	if flat {
 		q = toHeads(b, q, n.Attrs.Int("q_num_heads", 0))
 		k = toHeads(b, k, n.Attrs.Int("kv_num_heads", 0))
@@ -161,7 +165,7 @@ func padMask(b *ir.Builder, mask, k *ir.Value) *ir.Value {
 	if r < 1 {
 		return b.Fail("attn_mask is %s, want a known rank", mask.Type)
 	}
-	if mask.Type.Shape[r-1].Same(k.Type.Shape[2]) {
+	if dimOf(mask, r-1).Same(dimOf(k, 2)) {
 		return mask
 	}
 	missing := b.Sub(lengthAt(b, k, 2), lengthAt(b, mask, int64(r-1)))
@@ -179,12 +183,10 @@ func scaleOf(b *ir.Builder, n *ir.Node, q *ir.Value) float64 {
 	if s := attr(n, "scale", 0); s != 0 {
 		return s
 	}
-	if q.Type.Rank() == 4 {
-		if size, known := q.Type.Shape[3].Num(); known && size > 0 {
-			return 1 / math.Sqrt(float64(size))
-		}
+	if size, known := dimOf(q, 3).Num(); known && size > 0 {
+		return 1 / math.Sqrt(float64(size))
 	}
-	b.Fail("%v: no scale is given, and the size of a head is not known", n)
+	b.Fail("no scale is given, and the size of a head is not known")
 	return 1
 }
 

@@ -15,6 +15,10 @@ var msAttention = &ir.Op{
 	Out: ir.P("output", "present?"),
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		x, w := n.In[0].Type, n.In[1].Type
+		if x.Rank() < 0 || w.Rank() < 0 {
+			t := ir.Type{Elem: x.Elem}
+			return optionalOutputs(n, t, t)
+		}
 		if x.Rank() != 3 || w.Rank() != 2 {
 			return nil, fmt.Errorf("input is %s and weights %s, want rank 3 and 2", x, w)
 		}
@@ -45,10 +49,13 @@ var msAttention = &ir.Op{
 			qkv = b.Add(qkv, bias)
 		}
 		split, sizes := ir.Attrs{{Name: "axis", Value: int64(2)}}, (*ir.Value)(nil)
-		if s := n.Attrs.Ints("qkv_hidden_sizes"); s != nil {
+		switch s := n.Attrs.Ints("qkv_hidden_sizes"); len(s) {
+		case 3:
 			sizes = b.Ints(s...)
-		} else {
+		case 0:
 			split = split.With("num_outputs", int64(3))
+		default:
+			return []*ir.Value{b.Fail("qkv_hidden_sizes is %d, want three sizes", s), nil}
 		}
 		parts := b.Node(ir.OpName{Name: "Split"}, split, qkv, sizes).Out
 		heads := n.Attrs.Int("num_heads", 0)
@@ -100,7 +107,7 @@ func (a *attending) hidden(mask, q, k *ir.Value) *ir.Value {
 	case 1:
 		keys := b.OpA("Cast", toType(ir.Int32), upTo(b, k, 2))
 		column := func(v *ir.Value) *ir.Value { return b.Op("Unsqueeze", v, b.Ints(1, 2, 3)) }
-		rows, n := q.Type.Shape[0], mask.Type.Shape[0]
+		rows, n := dimOf(q, 0), dimOf(mask, 0)
 		switch {
 		case rows.Same(n):
 			return b.Op("GreaterOrEqual", keys, column(mask))
@@ -127,6 +134,10 @@ var multiHeadAttention = &ir.Op{
 		if (n.Input(6) == nil) != (n.Input(7) == nil) {
 			return nil, fmt.Errorf("past_key and past_value go together")
 		}
+		if !mhaRanks(n) {
+			t := ir.Type{Elem: n.In[0].Type.Elem}
+			return optionalOutputs(n, t, t, t, t)
+		}
 		q, k, v, err := mhaDims(n, heads)
 		if err != nil {
 			return nil, err
@@ -147,7 +158,10 @@ var multiHeadAttention = &ir.Op{
 		refuseInput(b, n, 8, "past_sequence_length")
 		refuseInput(b, n, 9, "cache_indirection")
 		if len(n.Out) > 3 && n.Out[3] != nil {
-			b.Fail("%v: output qk is not supported", n)
+			b.Fail("output qk is not supported")
+		}
+		if _, _, _, err := mhaDims(n, ir.N(n.Attrs.Int("num_heads", 0))); err != nil || !mhaRanks(n) {
+			return []*ir.Value{b.Fail("the ranks of its inputs are not known or do not fit"), nil, nil, nil}
 		}
 		q, k, v := mhaHeads(b, n)
 		if past := n.Input(6); past != nil {
@@ -157,6 +171,16 @@ var multiHeadAttention = &ir.Op{
 		a.msMask(n, n.Input(4), n.Input(5), q, k)
 		return []*ir.Value{fromHeads(b, a.run(q, k, v)), k, v, nil}[:max(1, len(n.Out))]
 	},
+}
+
+// mhaRanks reports whether the ranks of queries, keys and values are known.
+func mhaRanks(n *ir.Node) bool {
+	for _, v := range n.In[:min(3, len(n.In))] {
+		if v != nil && v.Type.Shape == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // mhaDims returns the shapes of queries, keys and values in heads.
@@ -213,7 +237,7 @@ func mhaHeads(b *ir.Builder, n *ir.Node) (q, k, v *ir.Value) {
 
 // mhaBias adds the three parts of a bias. The last one is as long as a value.
 func mhaBias(b *ir.Builder, bias, q, k, v *ir.Value, inHeads bool) (q2, k2, v2 *ir.Value) {
-	size, known := q.Type.Shape[2].Num()
+	size, known := dimOf(q, 2).Num()
 	if !known || bias.Type.Rank() != 1 {
 		bad := b.Fail("a bias %s for queries %s: want the number of features", bias.Type, q.Type)
 		return bad, bad, bad
@@ -229,7 +253,7 @@ func mhaBias(b *ir.Builder, bias, q, k, v *ir.Value, inHeads bool) (q2, k2, v2 *
 // refuseInput fails if an input that has no equal in plain operators is there.
 func refuseInput(b *ir.Builder, n *ir.Node, i int, name string) {
 	if n.Input(i) != nil {
-		b.Fail("%v: input %s is not supported", n, name)
+		b.Fail("input %s is not supported", name)
 	}
 }
 
@@ -237,6 +261,6 @@ func refuseInput(b *ir.Builder, n *ir.Node, i int, name string) {
 // for its absence.
 func refuseAttr(b *ir.Builder, n *ir.Node, name string, absent int64) {
 	if v := n.Attrs.Int(name, absent); v != absent {
-		b.Fail("%v: %s = %d is not supported", n, name, v)
+		b.Fail("%s = %d is not supported", name, v)
 	}
 }

@@ -22,7 +22,7 @@ var groupQueryAttention = &ir.Op{
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		t, heads, groups := n.In[0].Type, n.Attrs.Int("num_heads", 0), n.Attrs.Int("kv_num_heads", 0)
 		switch {
-		case t.Rank() != 3:
+		case t.Rank() != 3 && t.Rank() >= 0:
 			return nil, fmt.Errorf("query is %s, want rank 3", t)
 		case heads <= 0 || groups <= 0 || heads%groups != 0:
 			return nil, fmt.Errorf("%d heads of queries do not divide into %d groups", heads, groups)
@@ -30,6 +30,9 @@ var groupQueryAttention = &ir.Op{
 			return nil, fmt.Errorf("key and value go together")
 		case (n.Input(3) == nil) != (n.Input(4) == nil):
 			return nil, fmt.Errorf("past_key and past_value go together")
+		}
+		if t.Rank() < 0 {
+			return optionalOutputs(n, t, t, t, t)
 		}
 		size := t.Shape[2].Div(ir.N(heads))
 		if n.Input(1) == nil {
@@ -49,7 +52,7 @@ var groupQueryAttention = &ir.Op{
 		refuseInput(b, n, 16, "query_seqlens")
 		refuseAttr(b, n, "sliding_window_cache", 0)
 		if len(n.Out) > 3 && n.Out[3] != nil {
-			b.Fail("%v: output output_qk is not supported", n)
+			b.Fail("output output_qk is not supported")
 		}
 		q, k, v := groupHeads(b, n)
 		p := groupPositions(b, n, q)
@@ -131,7 +134,7 @@ func groupPositions(b *ir.Builder, n *ir.Node, q *ir.Value) positions {
 // groupRotary turns new queries and keys by their positions.
 func groupRotary(b *ir.Builder, n *ir.Node, p positions, q, k *ir.Value) (q2, k2 *ir.Value) {
 	if n.Input(7) == nil || n.Input(8) == nil {
-		bad := b.Fail("%v: do_rotary needs cos_cache and sin_cache", n)
+		bad := b.Fail("do_rotary needs cos_cache and sin_cache")
 		return bad, bad
 	}
 	at := p.queries
@@ -145,10 +148,8 @@ func groupRotary(b *ir.Builder, n *ir.Node, p positions, q, k *ir.Value) (q2, k2
 	r := rotation{b: b, interleaved: n.Attrs.Int("rotary_interleaved", 0) != 0}
 	r.cos = b.Op("Unsqueeze", b.Op("Gather", n.In[7], at), b.Ints(-3))
 	r.sin = b.Op("Unsqueeze", b.Op("Gather", n.In[8], at), b.Ints(-3))
-	if cache := n.In[7].Type; cache.Rank() == 2 {
-		if half, known := cache.Shape[1].Num(); known {
-			r.dim = 2 * half
-		}
+	if half, known := dimOf(n.In[7], 1).Num(); known {
+		r.dim = 2 * half
 	}
 	return r.of(q), r.of(k)
 }
@@ -160,23 +161,19 @@ var msRotaryEmbedding = &ir.Op{
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
 		refuseAttr(b, n, "is_packed_batching", 0)
 		if s := attr(n, "scale", 1); s != 1 && s != 0 {
-			b.Fail("%v: scale = %g is not supported", n, s)
+			b.Fail("scale = %g is not supported", s)
 		}
 		x, ids := n.In[0], n.In[1]
 		if ids.Type.Rank() == 1 { // [1]: where the sequence begins
-			axis := int64(x.Type.Rank() - 2)
+			axis := max(0, int64(x.Type.Rank()-2))
 			ids = b.Op("Unsqueeze", b.Add(ids, upTo(b, x, axis)), b.Ints(0))
 		}
-		size := int64(0)
-		if cache := n.In[2].Type; cache.Rank() == 2 {
-			half, _ := cache.Shape[1].Num()
-			size = 2 * half
-		}
-		heads := b.Ints(0, 0, -1, size)
+		half, known := dimOf(n.In[2], 1).Num()
+		heads := b.Ints(0, 0, -1, 2*half)
 		if h := n.Attrs.Int("num_heads", 0); h > 0 {
 			heads = b.Ints(0, 0, h, -1)
-		} else if size <= 0 && x.Type.Rank() == 3 {
-			b.Fail("%v: neither num_heads nor the size of cos_cache %s is known", n, n.In[2].Type)
+		} else if !known && x.Type.Rank() == 3 {
+			b.Fail("neither num_heads nor the size of cos_cache %s is known", n.In[2].Type)
 		}
 		return []*ir.Value{rotateHeads(b, n, x, b.Op("Gather", n.In[2], ids), b.Op("Gather", n.In[3], ids), heads)}
 	},

@@ -78,7 +78,7 @@ func skipAttrs(n *ir.Node) ir.Attrs {
 // are for training.
 func skipOutputs(b *ir.Builder, n *ir.Node, y, sum *ir.Value) []*ir.Value {
 	if len(n.Out) > 1 && n.Out[1] != nil || len(n.Out) > 2 && n.Out[2] != nil {
-		b.Fail("%v: its statistics, outputs 1 and 2, are not supported", n)
+		b.Fail("its statistics, outputs 1 and 2, are not supported")
 	}
 	return []*ir.Value{y, nil, nil, sum}[:max(1, len(n.Out))]
 }
@@ -91,6 +91,10 @@ var embedNorm = &ir.Op{
 	Out: ir.P("output", "mask_index?", "embedding_sum?"),
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		ids, table := n.In[0].Type, n.In[2].Type
+		if ids.Rank() < 0 || table.Rank() < 0 {
+			t := ir.Type{Elem: table.Elem}
+			return optionalOutputs(n, t, ir.Type{Elem: ir.Int32}, t)
+		}
 		if ids.Rank() != 2 || table.Rank() != 2 {
 			return nil, fmt.Errorf("input_ids is %s and word_embedding %s, want two matrices", ids, table)
 		}
@@ -102,6 +106,9 @@ var embedNorm = &ir.Op{
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
 		words := b.Op("Gather", n.In[2], n.In[0])
+		if y := n.Out[0]; y != nil { // what relevance is asked of, mostly
+			b.Named(y.Name+".words", words)
+		}
 		positions := n.Input(8)
 		if positions == nil {
 			positions = upTo(b, n.In[0], 1)

@@ -23,7 +23,7 @@ var matMulNBits = &ir.Op{
 		refuseAttr(b, n, "weight_prepacked", 0)
 		q := blocksOf(n)
 		if q.bits != 4 && q.bits != 8 {
-			b.Fail("%v: bits = %d is not supported, want 4 or 8", n, q.bits)
+			b.Fail("bits = %d is not supported, want 4 or 8", q.bits)
 		}
 		if b.Err() != nil {
 			return []*ir.Value{n.In[0]}
@@ -74,7 +74,7 @@ func (q blockwise) weight(b *ir.Builder, n *ir.Node) *ir.Value {
 	}
 	packed, err := repack(data, elem, q.n, q.perRow()*q.block, q.k)
 	if err != nil {
-		return b.Fail("%v: B: %w", n, err)
+		return b.Fail("B: %w", err)
 	}
 	if zeros == nil { // half of the range
 		zeros = ir.Of(make([]uint8, q.n*q.zeroBytes()), int(q.n*q.zeroBytes()))
@@ -84,7 +84,7 @@ func (q blockwise) weight(b *ir.Builder, n *ir.Node) *ir.Value {
 	}
 	points, err := repack(zeros, elem, q.n, q.zeroBytes()*8/q.bits, q.perRow())
 	if err != nil {
-		return b.Fail("%v: zero_points: %w", n, err)
+		return b.Fail("zero_points: %w", err)
 	}
 	scales := b.Op("Reshape", n.In[2], b.Ints(q.n, q.perRow()))
 	return b.OpA("DequantizeLinear", ir.Attrs{{Name: "axis", Value: int64(1)}, {Name: "block_size", Value: q.block}},
@@ -214,7 +214,7 @@ func bnbWeight(b *ir.Builder, n *ir.Node) *ir.Value {
 		table = fp4
 	case 1:
 	default:
-		return b.Fail("%v: quant_type = %d, want 0 (FP4) or 1 (NF4)", n, kind)
+		return b.Fail("quant_type = %d, want 0 (FP4) or 1 (NF4)", kind)
 	}
 	scales := n.In[2]
 	codes := castTo(b, b.Constant(ir.Of(table, len(table))), scales)
@@ -258,11 +258,20 @@ var gatherBlockQuantized = &ir.Op{
 		if b.Err() != nil {
 			return []*ir.Value{n.In[2]}
 		}
-		axis := ir.Attrs{{Name: "axis", Value: n.Attrs.Int("gather_axis", 0)}}
-		w := b.OpA("DequantizeLinear", ir.Attrs{
-			{Name: "axis", Value: n.Attrs.Int("quantize_axis", 1)}, {Name: "block_size", Value: n.Attrs.Int("block_size", 128)},
-		}, table, n.In[2], zero)
-		return []*ir.Value{b.OpA("Gather", axis, w, n.In[1])}
+		gather, quantize := n.Attrs.Int("gather_axis", 0), n.Attrs.Int("quantize_axis", 1)
+		block := ir.Attr{Name: "block_size", Value: n.Attrs.Int("block_size", 128)}
+		pick := func(v *ir.Value) *ir.Value {
+			if v == nil {
+				return nil
+			}
+			return b.OpA("Gather", ir.Attrs{{Name: "axis", Value: gather}}, v, n.In[1])
+		}
+		if last := int64(n.In[0].Type.Rank()) - 1; gather == 0 && last > 0 && (quantize == last || quantize == -1) {
+			// Rows first: the table is large, and few of it are wanted.
+			return []*ir.Value{b.OpA("DequantizeLinear", ir.Attrs{{Name: "axis", Value: int64(-1)}, block},
+				pick(table), pick(n.In[2]), pick(zero))}
+		}
+		return []*ir.Value{pick(b.OpA("DequantizeLinear", ir.Attrs{{Name: "axis", Value: quantize}, block}, table, n.In[2], zero))}
 	},
 }
 
@@ -276,9 +285,9 @@ func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
 	case elem == ir.Int4 || elem == ir.Uint4:
 		return table, zero
 	case elem != ir.Uint8:
-		return b.Fail("%v: data is %s, want 4-bit integers or bytes", n, table.Type), nil
+		return b.Fail("data is %s, want 4-bit integers or bytes", table.Type), nil
 	case !static || len(scales) != 2 || table.Type.Rank() != 2 || bits != 4 && bits != 8:
-		return b.Fail("%v: data %s of %d bits with scales %s is not supported, want matrices and 4 or 8 bits", n, table.Type, bits, n.In[2].Type), nil
+		return b.Fail("data %s of %d bits with scales %s is not supported, want matrices and 4 or 8 bits", table.Type, bits, n.In[2].Type), nil
 	}
 	rows, perRow := int64(scales[0]), int64(scales[1])
 	bytes := (perRow*bits + 7) / 8
@@ -300,13 +309,13 @@ func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
 		}
 		packed, err := repack(t, ir.Uint4, rows, per, keep)
 		if err != nil {
-			return b.Fail("%v: %w", n, err)
+			return b.Fail("%w", err)
 		}
 		return b.Constant(packed)
 	}
-	size, known := table.Type.Shape[1].Num()
+	size, known := dimOf(table, 1).Num()
 	if !known {
-		return b.Fail("%v: the number of columns of %s is not known", n, table.Type), nil
+		return b.Fail("the number of columns of %s is not known", table.Type), nil
 	}
 	table, zero = unpack(table, size*2, size*2), unpack(zero, bytes*2, perRow)
 	if table.Type.Elem != zero.Type.Elem { // one of them is no constant

@@ -42,6 +42,7 @@ var standard = sync.OnceValue(func() *ir.OpSet {
 		quantOps(),       // quant.go
 		attentionOps(),   // attention.go
 		msftOps(),        // msft.go
+		controlOps(),     // control.go
 	}
 	var all []*ir.Op
 	for _, family := range families {

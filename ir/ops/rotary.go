@@ -29,7 +29,7 @@ var rotaryEmbedding = &ir.Op{
 }
 
 func inferRotary(n *ir.Node) ([]ir.Type, error) {
-	if r := n.In[0].Type.Rank(); r != 3 && r != 4 {
+	if r := n.In[0].Type.Rank(); r != 3 && r != 4 && r >= 0 {
 		return nil, fmt.Errorf("input is %s, want rank 3 or 4", n.In[0].Type)
 	}
 	return same(n)
@@ -39,7 +39,10 @@ func inferRotary(n *ir.Node) ([]ir.Type, error) {
 // sines [B, S, R/2]. Heads is the shape [B, S, H, D] that the latter takes.
 func rotateHeads(b *ir.Builder, n *ir.Node, x, cos, sin, heads *ir.Value) *ir.Value {
 	r := rotation{b: b, interleaved: n.Attrs.Int("interleaved", 0) != 0, dim: n.Attrs.Int("rotary_embedding_dim", 0)}
-	if x.Type.Rank() == 4 {
+	switch x.Type.Rank() {
+	case -1:
+		return b.Fail("the rank of %s is not known", x)
+	case 4:
 		r.cos, r.sin = b.Op("Unsqueeze", cos, b.Ints(-3)), b.Op("Unsqueeze", sin, b.Ints(-3))
 		return r.of(x)
 	}

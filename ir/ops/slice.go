@@ -116,7 +116,7 @@ func dimAt(b *ir.Builder, v *ir.Value, k int64) *ir.Value {
 	return b.OpA("Gather", axis(0), b.Op("Shape", v), b.Ints(k))
 }
 
-// dimOf is dimension k of v, unknown if the rank is.
+// dimOf is dimension k of v, unknown if it has none or the rank is not known.
 func dimOf(v *ir.Value, k int) ir.Dim {
 	if k < len(v.Type.Shape) {
 		return v.Type.Shape[k]

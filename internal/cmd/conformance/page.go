@@ -1,0 +1,3 @@
+package main
+
+func page(version string, tests []*test, es []engine, results [][]verdict) string { return "" }

@@ -1,0 +1,266 @@
+package passes_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lxtc/lxtc/backend/reference"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
+	"github.com/lxtc/lxtc/passes"
+	"github.com/lxtc/lxtc/rules"
+)
+
+// A grower builds random graphs of what networks are made of, as exporters
+// spell it. All values are float[3,4].
+type grower struct {
+	*ir.Builder
+	r    *rand.Rand
+	vals []*ir.Value
+}
+
+// grow returns a model of so many steps, each of one of the given kinds.
+func grow(t testing.TB, seed uint64, steps int, kinds []func(*grower) *ir.Value) *ir.Model {
+	t.Helper()
+	m := &ir.Model{Graph: ir.NewGraph("random"), Opsets: map[string]int64{"": ops.Version}, Ops: ops.Standard()}
+	g := &grower{Builder: m.At(m.Graph, nil), r: rand.New(rand.NewPCG(seed, 0))}
+	g.vals = []*ir.Value{m.Graph.Input("x", ir.TypeOf(ir.Float, 3, 4)), m.Graph.Input("u", ir.TypeOf(ir.Float, 3, 4))}
+	for range steps {
+		v := kinds[g.r.IntN(len(kinds))](g)
+		g.vals = append(g.vals, v)
+	}
+	y := g.vals[len(g.vals)-1]
+	for _, v := range g.vals[2 : len(g.vals)-1] { // every step counts
+		if v.NumUses() == 0 {
+			y = g.Add(y, v)
+		}
+	}
+	y = g.Named("y", g.Op("Identity", y))
+	if err := g.Err(); err != nil {
+		t.Fatal(err)
+	}
+	m.Graph.Outputs = []*ir.Value{y}
+	return m
+}
+
+func (g *grower) pick() *ir.Value { return g.vals[g.r.IntN(len(g.vals))] }
+
+// recent is mostly one of the last values, so that graphs grow deep.
+func (g *grower) recent() *ir.Value {
+	return g.vals[max(0, len(g.vals)-1-g.r.IntN(3))]
+}
+
+func (g *grower) weight(shape ...int) *ir.Value {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(g.r.NormFloat64())
+	}
+	return g.Graph.Const("w", ir.Of(x, shape...))
+}
+
+func (g *grower) number(x float64) *ir.Value { return g.Scalar(x, g.vals[0]) }
+
+var conserving = []func(*grower) *ir.Value{
+	func(g *grower) *ir.Value { return g.MatMul(g.recent(), g.weight(4, 4)) },
+	func(g *grower) *ir.Value { return g.Add(g.recent(), g.pick()) },
+	func(g *grower) *ir.Value { return g.Mul(g.recent(), g.pick()) },
+	func(g *grower) *ir.Value { return g.Op("Tanh", g.recent()) },
+	func(g *grower) *ir.Value { x := g.recent(); return g.Mul(x, g.Op("Sigmoid", x)) },
+	func(g *grower) *ir.Value {
+		return g.Op("Reshape", g.Transpose(g.recent(), 1, 0), g.Ints(3, 4))
+	},
+	func(g *grower) *ir.Value {
+		both := g.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, g.recent(), g.pick())
+		return g.Op("Slice", both, g.Ints(2), g.Ints(5), g.Ints(0))
+	},
+	func(g *grower) *ir.Value {
+		return g.MatMul(g.MatMul(g.recent(), g.Transpose(g.pick(), 1, 0)), g.pick())
+	},
+}
+
+var allKinds = append(slices.Clone(conserving),
+	func(g *grower) *ir.Value { return g.Add(g.MatMul(g.recent(), g.weight(4, 4)), g.weight(4)) },
+	func(g *grower) *ir.Value { return g.Op("Relu", g.recent()) },
+	func(g *grower) *ir.Value { return g.Op("Identity", g.Op("Dropout", g.recent())) },
+	func(g *grower) *ir.Value { x := g.recent(); return g.Sub(g.Op("Neg", x), g.Op("Neg", x)) }, // for cse
+	func(g *grower) *ir.Value { return g.Add(g.recent(), g.Op("Exp", g.weight(4))) },            // for fold
+	func(g *grower) *ir.Value { // attention
+		scores := g.Mul(g.MatMul(g.recent(), g.Transpose(g.pick(), 1, 0)), g.number(0.5))
+		return g.MatMul(g.OpA("Softmax", ir.Attrs{{Name: "axis", Value: int64(-1)}}, scores), g.pick())
+	},
+	func(g *grower) *ir.Value { // RMSNormalization
+		x := g.recent()
+		root := g.Op("Sqrt", g.Add(g.Mean(g.Op("Pow", x, g.number(2)), -1), g.number(1e-5)))
+		return g.Mul(g.Mul(x, g.Op("Reciprocal", root)), g.weight(4))
+	},
+	func(g *grower) *ir.Value { // LayerNormalization
+		x := g.recent()
+		d := g.Sub(x, g.Mean(x, -1))
+		root := g.Op("Sqrt", g.Add(g.Mean(g.Mul(d, d), -1), g.number(1e-5)))
+		return g.Add(g.Mul(g.Div(d, root), g.weight(4)), g.weight(4))
+	},
+	func(g *grower) *ir.Value { // Gelu
+		x := g.recent()
+		phi := g.Add(g.Op("Erf", g.Div(x, g.number(math.Sqrt2))), g.number(1))
+		return g.Mul(g.Mul(x, phi), g.number(0.5))
+	},
+	func(g *grower) *ir.Value { // in the shape of itself
+		x := g.recent()
+		return g.Op("Reshape", g.Op("Reshape", x, g.Ints(-1)), g.Op("Shape", x))
+	},
+)
+
+// Whatever passes do, the model's outputs stay what they were, and the model
+// that was given stays as it is.
+func TestForwardStays(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			m := grow(t, seed, 4+int(seed/4), allKinds)
+			text, hash := m.Text(), ir.Hash(m)
+			in, _ := randomInputs(m)
+			want, err := evaluate(m, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt := passes.Options{Eval: reference.Eval, Form: passes.Form(seed % 2), Opset: 15 + int64(seed%9)}
+			dump := func(pass string, m *ir.Model) error {
+				got, err := evaluate(m, in)
+				if err != nil {
+					return err
+				}
+				// Constants that passes compute are float32.
+				if d := worst(t, got["y"], want["y"]); !(d <= 1e-5) {
+					t.Errorf("after %s the output has changed by %g", pass, d)
+				}
+				return nil
+			}
+			if _, err := passes.Default().Run(context.Background(), m.Clone(), opt, passes.Driver{Strict: true, Dump: dump}); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(text, m.Text()); d != "" || ir.Hash(m) != hash {
+				t.Errorf("the model that was cloned has changed:\n%s", d)
+			}
+		})
+	}
+}
+
+// The order in which a file lists independent nodes does not matter.
+func TestOrderDoesNotMatter(t *testing.T) {
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			m := grow(t, seed, 12, allKinds)
+			in, _ := randomInputs(m)
+			run := func(m *ir.Model) (map[string]*ir.Tensor, map[string]int) {
+				opt := passes.Options{Eval: reference.Eval, Form: passes.Form(seed % 2)}
+				if _, err := passes.Default().Run(context.Background(), m, opt, passes.Driver{}); err != nil {
+					t.Fatal(err)
+				}
+				out, err := evaluate(m, in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				count := map[string]int{}
+				for n := range m.Graph.Nodes() {
+					name, _, _ := strings.Cut(n.Op.Name, "_grad")
+					count[strings.TrimRight(name, "_0123456789")]++ // which of two functions of a name is _2 is chance
+				}
+				return out, count
+			}
+			other := m.Clone()
+			shuffle(t, other.Graph, rand.New(rand.NewPCG(seed, 1)))
+			want, wantOps := run(m)
+			got, gotOps := run(other)
+			if d := cmp.Diff(wantOps, gotOps); d != "" {
+				t.Errorf("the rewritten graphs differ:\n%s", d)
+			}
+			for name := range want {
+				// Sums of relevance are in another order.
+				if d := worst(t, got[name], want[name]); !(d <= 1e-9) {
+					t.Errorf("%s differs by %g", name, d)
+				}
+			}
+		})
+	}
+}
+
+// shuffle puts the nodes of g into a random order that is possible.
+func shuffle(t testing.TB, g *ir.Graph, r *rand.Rand) {
+	t.Helper()
+	left := slices.Collect(g.Nodes())
+	placed := map[*ir.Node]bool{}
+	var order []*ir.Node
+	for len(left) > 0 {
+		i := r.IntN(len(left))
+		ready := !slices.ContainsFunc(left[i].In, func(v *ir.Value) bool { return v != nil && v.Def != nil && !placed[v.Def] })
+		if ready {
+			placed[left[i]] = true
+			order = append(order, left[i])
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	if err := g.Reorder(order); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Rules that conserve do so through whole graphs.
+func TestGraphsConserve(t *testing.T) {
+	rm, err := rules.Parse("conserving.rules", `
+		MatMul if bilinear                  => bilinear(0)
+		MatMul, Add                         => epsilon(0)
+		Mul                                 => uniform
+		Tanh, Swish                         => identity
+		Identity, Reshape, Transpose, Concat, Slice => move
+	`, rules.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			m := grow(t, seed, 3+int(seed/5), conserving)
+			in, _ := randomInputs(m)
+			opt := passes.Options{
+				Rules: rm, Form: passes.ExplicitForm, Eval: reference.Eval,
+				Targets: []passes.Target{{Output: "y", Index: []int64{int64(seed % 3), int64(seed % 4)}}},
+			}
+			if _, err := passes.Default().Run(context.Background(), m, opt, passes.Driver{}); err != nil {
+				t.Fatal(err)
+			}
+			out, err := evaluate(m, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			y, err := out["y"].Float64s()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := y[4*(seed%3)+seed%4]
+			var sum, size float64
+			for _, name := range []string{"x", "u"} {
+				r, err := out["R:"+name].Float64s()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range r {
+					sum += f
+					size += math.Abs(f)
+				}
+			}
+			// Denominators near 0 make shares large, and rounding with them.
+			if d := math.Abs(sum - want); !(d <= 1e-9*(size+1)) {
+				t.Errorf("relevance sums to %g, want %g, the value of the output", sum, want)
+			}
+		})
+	}
+}
