@@ -37,22 +37,22 @@ func drawANSI(w io.Writer, d Doc, o Options) error {
 	if t.width == 0 {
 		t.width = 80
 	}
-	t.line("\x1b[1m" + oneLine(d.title()) + "\x1b[0m")
+	t.headline(oneLine(d.title()))
 	if h := d.heading(); h != "" {
 		t.line("\x1b[2m" + oneLine(h) + "\x1b[0m")
 	}
 	textScales, imageScales := scales(d, o)
 	for i, text := range d.Texts {
 		t.line("")
-		t.line("\x1b[1mTarget: " + oneLine(text.Target) + "\x1b[0m")
+		t.headline(d.target(text.Target))
 		t.text(text, textScales[i], o)
-		t.legend(textScales[i], o)
+		t.legend(textScales[i], text.beyond(textScales[i], o), text.sum(), o)
 	}
 	for i, m := range d.Images {
 		t.line("")
-		t.line("\x1b[1mTarget: " + oneLine(m.Target) + "\x1b[0m")
+		t.headline(d.target(m.Target))
 		t.picture(m, imageScales[i], o)
-		t.legend(imageScales[i], o)
+		t.legend(imageScales[i], m.beyond(imageScales[i]), m.sum(), o)
 	}
 	_, err := io.WriteString(w, t.out.String())
 	return err
@@ -67,6 +67,13 @@ type terminal struct {
 }
 
 func (t *terminal) line(s string) { t.out.WriteString(s + "\n") }
+
+// headline is a line in bold, or nothing.
+func (t *terminal) headline(s string) {
+	if s != "" {
+		t.line("\x1b[1m" + s + "\x1b[0m")
+	}
+}
 
 // text writes the tokens, wrapping between words, and within one only if it is
 // longer than a line.
@@ -147,14 +154,15 @@ func (t *terminal) sgr(layer int, c color.RGBA) string {
 	return fmt.Sprintf("%d;2;%d;%d;%d", layer, c.R, c.G, c.B)
 }
 
-func (t *terminal) legend(scale float64, o Options) {
+// legend says below a text or picture what its colours mean.
+func (t *terminal) legend(scale float64, beyond bool, sum float64, o Options) {
 	const steps = 24
-	low, high := "−"+number(scale), "+"+number(scale)
-	t.out.WriteString("\x1b[2m" + low + "\x1b[0m ")
+	low, high := ends(scale, beyond)
+	t.out.WriteString("\n\x1b[2m" + low + "\x1b[0m ")
 	for i := range steps {
 		t.out.WriteString("\x1b[" + t.sgr(48, o.Map.At(2*float64(i)/(steps-1)-1)) + "m ")
 	}
-	t.out.WriteString("\x1b[0m \x1b[2m" + high + "  relevance\x1b[0m\n")
+	t.out.WriteString("\x1b[0m \x1b[2m" + high + " · Σ relevance " + signed(sum) + "\x1b[0m\n")
 }
 
 // picture draws two rows of pixels in a line: ▀ has the upper one as ink and

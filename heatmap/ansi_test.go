@@ -25,7 +25,7 @@ func TestTerminalKeepsItsWidth(t *testing.T) {
 		out := string(encode(t, "ansi", Doc{Texts: awkward().Texts}, Options{Width: width}))
 		body := out[strings.Index(out, "Target: Paris"):strings.Index(out, "Target: Rome")]
 		lines := strings.Split(body, "\n")
-		for _, line := range lines[1 : len(lines)-3] { // target, and legend at the end
+		for _, line := range lines[1 : len(lines)-4] { // headline, and legend at the end
 			if n := columns(stripEscapes(line)); n > max(width, 2) {
 				t.Errorf("width %d: a line of %d: %q", width, n, stripEscapes(line))
 			}

@@ -388,7 +388,6 @@ func ExampleEncode() {
 	// Output:
 	// Why Paris?
 	//
-	// Target: Paris
 	// +1.0000e-01          |#         "The"
 	// +4.0000e-01          |####      " capital"
 	// -1.0000e-01         #|          " of"

@@ -24,13 +24,16 @@ func drawHTML(w io.Writer, d Doc, o Options) error {
 	}
 	textScales, imageScales := scales(d, o)
 	for i, text := range d.Texts {
-		page.Texts = append(page.Texts, htmlFromText(text, textScales[i], o))
+		out := htmlFromText(text, textScales[i], o)
+		out.Headline = d.target(text.Target)
+		page.Texts = append(page.Texts, out)
 	}
 	for i, m := range d.Images {
 		fig, err := htmlFromImage(m, imageScales[i], o)
 		if err != nil {
 			return err
 		}
+		fig.Headline = d.target(m.Target)
 		if m.Picture == nil {
 			page.Maps = append(page.Maps, fig)
 			continue
@@ -50,8 +53,8 @@ type htmlDoc struct {
 }
 
 type htmlText struct {
-	Target, Sum, Scale string
-	Pieces             []htmlPiece
+	Headline, Sum, Low, High string
+	Pieces                   []htmlPiece
 }
 
 type htmlPiece struct {
@@ -61,8 +64,8 @@ type htmlPiece struct {
 }
 
 type htmlFigure struct {
-	Target, Sum, Scale string
-	Views              []htmlView
+	Headline, Target, Sum, Scale, Low, High string
+	Views                                   []htmlView
 }
 
 type htmlView struct {
@@ -72,7 +75,8 @@ type htmlView struct {
 }
 
 func htmlFromText(t Text, scale float64, o Options) htmlText {
-	out := htmlText{Target: oneLine(t.Target), Scale: number(scale), Sum: signed(t.sum())}
+	out := htmlText{Sum: signed(t.sum())}
+	out.Low, out.High = ends(scale, t.beyond(scale, o))
 	for _, p := range pieces(t) {
 		ground := p.ground(scale, o)
 		class := "t"
@@ -92,6 +96,7 @@ func htmlFromText(t Text, scale float64, o Options) htmlText {
 
 func htmlFromImage(m Image, scale float64, o Options) (htmlFigure, error) {
 	fig := htmlFigure{Target: oneLine(m.Target), Scale: number(scale), Sum: signed(m.sum())}
+	fig.Low, fig.High = ends(scale, m.beyond(scale))
 	for _, v := range views(m, scale, o) {
 		var buf bytes.Buffer
 		if err := png.Encode(&buf, v.img); err != nil {
@@ -154,19 +159,19 @@ figcaption { margin-top: .35rem; color: #666; font-size: .78rem; }
 <h1>{{.Title}}</h1>
 {{with .Heading}}<p class="by">{{.}}</p>
 {{end}}{{range .Texts}}<section>
-<header><h2>Target: {{.Target}}<small>Σ relevance {{.Sum}}</small></h2>
-<div class="legend"><div class="bar" style="{{$.Gradient}}"></div><div class="ends"><span>−{{.Scale}}</span><span>relevance</span><span>+{{.Scale}}</span></div></div></header>
+<header><h2>{{.Headline}}<small>Σ relevance {{.Sum}}</small></h2>
+<div class="legend"><div class="bar" style="{{$.Gradient}}"></div><div class="ends"><span>{{.Low}}</span><span>{{.High}}</span></div></div></header>
 <p class="text">{{range .Pieces}}{{.Gap}}<span class="{{.Class}}" style="{{.Style}}" data-r="{{.Value}}">{{.Text}}</span>{{if .Newline}}
 {{end}}{{end}}</p>
 </section>
 {{end}}{{range .Images}}<section>
-<header><h2>Target: {{.Target}}<small>Σ relevance {{.Sum}}</small></h2>
-<div class="legend"><div class="bar" style="{{$.Gradient}}"></div><div class="ends"><span>−{{.Scale}}</span><span>relevance</span><span>+{{.Scale}}</span></div></div></header>
+<header><h2>{{.Headline}}<small>Σ relevance {{.Sum}}</small></h2>
+<div class="legend"><div class="bar" style="{{$.Gradient}}"></div><div class="ends"><span>{{.Low}}</span><span>{{.High}}</span></div></div></header>
 <div class="views">{{range .Views}}<figure><img src="{{.URI}}" width="{{.Width}}" height="{{.Height}}" alt="{{.Caption}}"><figcaption>{{.Caption}}</figcaption></figure>{{end}}</div>
 </section>
 {{end}}{{if .Maps}}<section>
 <header><h2>Relevance<small>each map to its own scale</small></h2>
-<div class="legend"><div class="bar" style="{{.Gradient}}"></div><div class="ends"><span>−</span><span>relevance</span><span>+</span></div></div></header>
+<div class="legend"><div class="bar" style="{{.Gradient}}"></div><div class="ends"><span>against</span><span>for</span></div></div></header>
 <div class="grid" style="grid-template-columns:repeat({{.Columns}},minmax(0,1fr))">{{range .Maps}}{{$m := .}}{{range .Views}}<figure><img src="{{.URI}}" width="{{.Width}}" height="{{.Height}}" alt="relevance for {{$m.Target}}"><figcaption>{{$m.Target}}<br><small>±{{$m.Scale}} · Σ {{$m.Sum}}</small></figcaption></figure>{{end}}{{end}}</div>
 </section>
 {{end}}</main>

@@ -21,7 +21,11 @@ func drawTeX(w io.Writer, d Doc, o Options) error {
 	}
 	textScales, _ := scales(d, o)
 	for i, t := range d.Texts {
-		fmt.Fprintf(&b, "\\medskip\\textbf{Target: %s}\\par\\smallskip\n", texEscape(oneLine(t.Target)))
+		b.WriteString("\\medskip")
+		if headline := d.target(t.Target); headline != "" {
+			fmt.Fprintf(&b, "\\textbf{%s}\\par", texEscape(headline))
+		}
+		b.WriteString("\\smallskip\n")
 		texText(&b, t, textScales[i], o)
 		texLegend(&b, textScales[i], o)
 	}
@@ -85,12 +89,12 @@ func texToken(b *strings.Builder, p piece, scale float64, o Options) {
 // texLegend draws the scale as a row of narrow boxes.
 func texLegend(b *strings.Builder, scale float64, o Options) {
 	const steps = 41
-	fmt.Fprintf(b, "\\smallskip{\\footnotesize $-%s$~", number(scale))
+	fmt.Fprintf(b, "\\smallskip{\\footnotesize $-%s$ against~", number(scale))
 	for i := range steps {
 		c := o.Map.At(2*float64(i)/(steps-1) - 1)
 		fmt.Fprintf(b, "{\\color[RGB]{%s}\\rule{2pt}{6pt}}%%\n", texColor(c))
 	}
-	fmt.Fprintf(b, "~$+%s$~relevance}\\par\n", number(scale))
+	fmt.Fprintf(b, "~for $+%s$}\\par\n", number(scale))
 }
 
 func texColor(c color.RGBA) string { return fmt.Sprintf("%d,%d,%d", c.R, c.G, c.B) }

@@ -3,6 +3,7 @@ package heatmap
 import (
 	"image"
 	"image/color"
+	"slices"
 )
 
 // shape is one thing on a page: a filled rectangle, a line of text (y is its
@@ -30,6 +31,8 @@ const (
 	pageHeight = 841.89
 	margin     = 56.7
 	measure    = pageWidth - 2*margin // width of the text
+
+	edge = 28.35 // the margin of a picture, which is on no paper
 
 	textSize = 11
 	lineStep = 20
@@ -67,12 +70,13 @@ func compose(d Doc, o Options, height float64) ([]page, faces, error) {
 	}
 	textScales, imageScales := scales(d, o)
 	for i, t := range d.Texts {
-		c.header(t.Target, t.sum(), textScales[i])
+		c.header(d.target(t.Target), t.sum(), textScales[i], t.beyond(textScales[i], o))
 		c.text(t, textScales[i])
 	}
-	c.images(d.Images, imageScales)
+	c.images(d, imageScales)
 	if height == 0 {
 		c.pages[0].height = c.y + margin
+		c.pages[0].trim(margin - edge)
 	}
 	return c.pages, f, nil
 }
@@ -86,6 +90,16 @@ func (c *composer) add(s shape) {
 func (c *composer) turn() {
 	c.pages = append(c.pages, page{width: pageWidth, height: c.height})
 	c.y = margin
+}
+
+// trim takes a strip off every side.
+func (p *page) trim(strip float64) {
+	p.width -= 2 * strip
+	p.height -= 2 * strip
+	for i := range p.shapes {
+		p.shapes[i].x -= strip
+		p.shapes[i].y -= strip
+	}
 }
 
 // room turns the page if less than h is left on it.
@@ -126,26 +140,26 @@ func (c *composer) fit(s string, st style, size, width float64) int {
 	return len(s)
 }
 
-// header sets the target at the left, the legend at the right and a thin line
+// header sets the headline at the left, the legend at the right and a thin line
 // below both.
-func (c *composer) header(target string, sum, scale float64) {
+func (c *composer) header(headline string, sum, scale float64, beyond bool) {
 	const legend, bar = 130.0, 6.0
 	c.y += 14
 	c.room(60 + lineStep) // keep a line of text with its header
 	x := pageWidth - margin - legend
 	c.gradient(x, c.y, legend, bar)
-	low, high, label := "−"+number(scale), "+"+number(scale), "relevance"
+	low, high := ends(scale, beyond)
 	const size = 7.5
 	base := c.y + bar + 9
 	width := func(s string) float64 { return c.faces[regular].width(s, size) }
 	c.add(shape{x: x, y: base, text: low, size: size, fill: dim()})
-	c.add(shape{x: x + (legend-width(label))/2, y: base, text: label, size: size, fill: dim()})
 	c.add(shape{x: x + legend - width(high), y: base, text: high, size: size, fill: dim()})
-	t := "Target: " + oneLine(target)
-	if n := c.fit(t, bold, 11, measure-legend-20); n < len(t) {
-		t = t[:n] + "…"
+	if n := c.fit(headline, bold, 11, measure-legend-20); n < len(headline) {
+		headline = headline[:n] + "…"
 	}
-	c.add(shape{x: margin, y: base - 11, text: t, style: bold, size: 11, fill: black()})
+	if headline != "" {
+		c.add(shape{x: margin, y: base - 11, text: headline, style: bold, size: 11, fill: black()})
+	}
 	c.add(shape{x: margin, y: base, text: "Σ relevance " + signed(sum), size: 8, fill: dim()})
 	c.add(shape{x: margin, y: base + 5, w: measure, h: 0.5, fill: pale()})
 	c.y = base + 12
@@ -282,12 +296,12 @@ func between(a, b color.RGBA) color.RGBA {
 
 // images sets pictures in rows. A target with a picture has a row of views to
 // itself; maps without one share rows.
-func (c *composer) images(images []Image, scales []float64) {
+func (c *composer) images(d Doc, scales []float64) {
 	var cells []cell
-	for i, m := range images {
+	for i, m := range d.Images {
 		vs := views(m, scales[i], c.o)
 		if len(vs) > 1 {
-			c.header(m.Target, m.sum(), scales[i])
+			c.header(d.target(m.Target), m.sum(), scales[i], m.beyond(scales[i]))
 			var row []cell
 			for _, v := range vs {
 				row = append(row, cell{v.img, v.caption, ""})
@@ -316,7 +330,11 @@ type cell struct {
 
 // grid sets cells in columns of equal width.
 func (c *composer) grid(cells []cell, columns int) {
-	const gutter, caption = 12.0, 26.0
+	const gutter = 12.0
+	caption := 16.0
+	if slices.ContainsFunc(cells, func(c cell) bool { return c.scale != "" }) {
+		caption = 26 // a second line
+	}
 	w := (measure - gutter*float64(columns-1)) / float64(columns)
 	if columns < 3 {
 		w = min(w, 2*measure/5) // a single map need not fill the page

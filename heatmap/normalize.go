@@ -3,6 +3,7 @@ package heatmap
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Normalize divides the values by their largest magnitude, so that they lie in
@@ -43,6 +44,43 @@ func unit(v, scale float64) float64 {
 	return math.Max(-1, math.Min(1, v/scale))
 }
 
+// A picture of many pixels has a few whose relevance dwarfs all other, and that
+// would be all there is to see: the strongest half percent share full colour.
+const (
+	manyPixels = 4096
+	fullColour = 0.995
+)
+
+// scale is the magnitude drawn in full colour.
+func (m Image) scale() float64 {
+	top, _ := MaxAbs(m.Values) // Doc.check has seen the values
+	if len(m.Values) < manyPixels {
+		return top
+	}
+	sizes := make([]float64, len(m.Values))
+	for i, v := range m.Values {
+		sizes[i] = math.Abs(v)
+	}
+	slices.Sort(sizes)
+	if q := sizes[int(fullColour*float64(len(sizes)))]; q > 0 {
+		return q
+	}
+	return top
+}
+
+// beyond reports whether a text has values past the ends of its scale.
+func (t Text) beyond(scale float64, o Options) bool {
+	return slices.ContainsFunc(t.Tokens, func(tok Token) bool {
+		return math.Abs(tok.Value) > scale && !(tok.Special && o.SkipSpecial)
+	})
+}
+
+// beyond reports whether a picture has values past the ends of its scale.
+func (m Image) beyond(scale float64) bool {
+	top, _ := MaxAbs(m.Values)
+	return top > scale
+}
+
 // scales returns, for every text and then every picture, the magnitude that is
 // drawn in full colour.
 func scales(d Doc, o Options) (texts, images []float64) {
@@ -57,8 +95,7 @@ func scales(d Doc, o Options) (texts, images []float64) {
 		texts = append(texts, top)
 	}
 	for _, m := range d.Images {
-		top, _ := MaxAbs(m.Values) // Doc.check has seen the values
-		images = append(images, top)
+		images = append(images, m.scale())
 	}
 	if o.Shared && all == 0 {
 		for _, top := range append(append([]float64{}, texts...), images...) {

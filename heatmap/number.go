@@ -8,6 +8,16 @@ import (
 // number prints a magnitude with three digits for a legend.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
 
+// ends are the captions of a legend's ends: what speaks against the target, and
+// what for it. Beyond says that there are values past the ends.
+func ends(scale float64, beyond bool) (against, pro string) {
+	low, high := "−"+number(scale), "+"+number(scale)
+	if beyond {
+		low, high = "≤ "+low, "≥ "+high
+	}
+	return low + " against", "for " + high
+}
+
 // signed prints a relevance with its sign and four digits; the minus is as wide
 // as the plus.
 func signed(v float64) string {

@@ -133,17 +133,18 @@ func relevanceMap(m Image, scale float64, o Options, w, h int) *image.RGBA {
 	return out
 }
 
-// overlay lays the relevance over the picture in pale grey. A value covers in
-// proportion to its magnitude, so that the picture shows where there is none.
+// overlay lays the colour of each value's sign over the picture in pale grey. It
+// covers more the larger the value, so that the picture shows where there is
+// none.
 func overlay(m Image, scale float64, o Options, w, h int) *image.RGBA {
 	cmap := o.Map.orDefault()
 	out := stretched{m.Picture, w, h}.rgba()
 	for y := range h {
 		for x := range w {
 			v := unit(m.at(x, y, w, h), scale)
-			// The root keeps weak relevance visible on a busy picture.
-			cover := 0.9 * math.Sqrt(math.Abs(v))
-			full := cmap.At(v)
+			// Less than linear, to keep weak relevance visible on a busy picture.
+			cover := 0.95 * math.Pow(math.Abs(v), 0.7)
+			full := cmap.At(math.Copysign(1, v))
 			g := 255 - 0.6*(255-grey(out.RGBAAt(x, y)))
 			mix := func(c uint8) uint8 { return uint8(g + cover*(float64(c)-g) + 0.5) }
 			out.SetRGBA(x, y, color.RGBA{mix(full.R), mix(full.G), mix(full.B), 255})

@@ -30,6 +30,34 @@ func TestPNGShowsTheColours(t *testing.T) {
 	}
 }
 
+// Of 100 × 100 pixels half a percent, here the 50 from 9950 on, have full colour.
+func TestManyPixelsAreNotDwarfedByFew(t *testing.T) {
+	m := Image{Width: 100, Height: 100, Values: make([]float64, 10000)}
+	for i := range m.Values {
+		m.Values[i] = float64(-i)
+	}
+	m.Values[9999] = 1e6
+	if got := m.scale(); got != 9950 || !m.beyond(got) {
+		t.Errorf("the scale is %g, want 9950, with values beyond", got)
+	}
+	clear(m.Values[:9999])
+	if got := m.scale(); got != 1e6 {
+		t.Errorf("the scale of a single value is %g, want the value", got)
+	}
+}
+
+// A title that says the target is not said again; that of several is.
+func TestHeadline(t *testing.T) {
+	d := Doc{Title: "Why cat (y[0] = 1)?", Texts: []Text{{Target: "cat (y[0] = 1)"}}}
+	if got := d.target(d.Texts[0].Target); got != "" {
+		t.Errorf("%q is said twice", got)
+	}
+	d.Texts = append(d.Texts, Text{Target: "cat (y[0] = 1), row 1"})
+	if got, want := d.target(d.Texts[0].Target), "Target: cat (y[0] = 1)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestNewImageSumsChannels(t *testing.T) {
 	got, err := NewImage("cat", []float32{1, 2, 3, 4, 10, 20, 30, 40}, []int{1, 2, 2, 2}, nil)
 	if err != nil {

@@ -97,6 +97,15 @@ func (d Doc) heading() string {
 	return strings.Join(parts, " · ")
 }
 
+// target is the headline of one text or picture: nothing if there is only the
+// one, and the title names its target.
+func (d Doc) target(name string) string {
+	if name == "" || len(d.Texts)+len(d.Images) == 1 && strings.Contains(d.Title, name) {
+		return ""
+	}
+	return "Target: " + oneLine(name)
+}
+
 // title is the first line of every rendering.
 func (d Doc) title() string {
 	if d.Title != "" {

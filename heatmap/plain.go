@@ -18,7 +18,7 @@ func drawPlain(w io.Writer, d Doc, o Options) error {
 	}
 	textScales, imageScales := scales(d, o)
 	for i, t := range d.Texts {
-		fmt.Fprintf(&b, "\nTarget: %s\n", oneLine(t.Target))
+		plainTarget(&b, d.target(t.Target))
 		for _, tok := range t.Tokens {
 			v := tok.Value
 			if tok.Special && o.SkipSpecial {
@@ -29,12 +29,20 @@ func drawPlain(w io.Writer, d Doc, o Options) error {
 		fmt.Fprintf(&b, "scale %s\n", number(textScales[i]))
 	}
 	for i, m := range d.Images {
-		fmt.Fprintf(&b, "\nTarget: %s\n", oneLine(m.Target))
+		plainTarget(&b, d.target(m.Target))
 		plainPicture(&b, m)
 		fmt.Fprintf(&b, "scale %s\n", number(imageScales[i]))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// plainTarget begins a table.
+func plainTarget(b *strings.Builder, headline string) {
+	b.WriteString("\n")
+	if headline != "" {
+		b.WriteString(headline + "\n")
+	}
 }
 
 // bar draws a value of [-1, 1] around a middle line, eight characters a side.

@@ -14,7 +14,8 @@ type Options struct {
 	Map Map // the colours; zero is Symmetric
 
 	// Max is the relevance drawn in full colour. Zero stands for the largest
-	// magnitude of each target, or of all targets when Shared is set.
+	// magnitude of each target, or of all targets when Shared is set; of a
+	// picture with many pixels for one that half a percent of them exceed.
 	Max    float64
 	Shared bool
 

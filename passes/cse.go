@@ -113,12 +113,12 @@ func writeAttrs(sb *strings.Builder, as ir.Attrs) {
 		case *ir.Tensor:
 			fmt.Fprintf(sb, " %s=%d%v", a.Name, v.Elem, v.Shape)
 			if len(v.Raw) <= mergeConst {
-				fmt.Fprintf(sb, ":%x", v.Raw)
+				fmt.Fprintf(sb, ":%x%q", v.Raw, v.Strs)
 			} else {
 				fmt.Fprintf(sb, "@%p", &v.Raw[0])
 			}
 		default:
-			fmt.Fprintf(sb, " %s=%T%v", a.Name, v, v)
+			fmt.Fprintf(sb, " %s=%#v", a.Name, v)
 		}
 	}
 }

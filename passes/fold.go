@@ -68,8 +68,12 @@ func refine(c *Context, m *ir.Model, n *ir.Node) {
 func knowledge(n *ir.Node) string {
 	var sb strings.Builder
 	for _, v := range n.Out {
-		if v != nil {
-			fmt.Fprintf(&sb, "%s %v ", v.Type, v.Known)
+		if v == nil {
+			continue
+		}
+		fmt.Fprintf(&sb, "%s %v ", v.Type, v.Known)
+		if v.Known != nil && len(v.Known) == 0 { // that there are no elements is knowledge, too
+			sb.WriteString("none ")
 		}
 	}
 	return strings.TrimSpace(sb.String())

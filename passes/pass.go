@@ -205,5 +205,5 @@ func (c *Context) Warn(format string, args ...any) {
 // Kept reports whether the user named v: it is explained, or a target, or an
 // output. A pass must leave such a value in the graph, under its name.
 func (c *Context) Kept(m *ir.Model, v *ir.Value) bool {
-	return m.Graph.IsOutput(v) || c.explained(v)
+	return m.Graph.IsOutput(v) || c.explained(v) || slices.ContainsFunc(c.Targets, func(t Target) bool { return v.Named(t.Output) })
 }

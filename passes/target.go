@@ -13,7 +13,10 @@ import (
 // A Target is what relevance starts from: elements of one output, each with
 // its own value times Weight, or a whole tensor that comes with the inputs.
 type Target struct {
-	Output string // "" is the output called logits, or else the first floating point one
+	// Output is an output, or a tensor inside, which becomes one: the scores
+	// before a softmax. "" is the output called logits, or else the first
+	// floating point one.
+	Output string
 
 	// Index is one element, an index for each axis; negative ones count from
 	// the end. Nil is the largest element of the last axis, for every batch
@@ -111,8 +114,11 @@ func (t *Target) resolve(m *ir.Model) (*ir.Value, error) {
 		t.Output = v.Name
 	}
 	switch {
-	case v == nil || !m.Graph.IsOutput(v):
+	case v == nil:
 		return nil, diag.Errorf("LX3004", "no output is called %q%s", t.Output, diag.DidYouMean(t.Output, names)).In(m.File).
+			Help("the outputs are %s", strings.Join(names, ", "))
+	case v.Def == nil && !m.Graph.IsOutput(v):
+		return nil, diag.Errorf("LX3004", "%q is not computed: relevance starts at an output, or at a tensor inside", t.Output).In(m.File).
 			Help("the outputs are %s", strings.Join(names, ", "))
 	case !v.Type.Elem.IsFloat():
 		return nil, diag.Errorf("LX3004", "output %q is %s, and relevance starts at a floating point output", t.Output, v.Type).In(m.File)
@@ -153,6 +159,11 @@ func aim(c *Context, m *ir.Model) error {
 		v, err := t.resolve(m)
 		if err != nil {
 			return err
+		}
+		if !m.Graph.IsOutput(v) {
+			t.Output = v.Name
+			m.Graph.Outputs = append(m.Graph.Outputs, v)
+			c.Did("output", v.Name, "")
 		}
 		if c.Temperature != 0 {
 			if t.Seed {

@@ -3,6 +3,7 @@ package passes
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,14 +29,12 @@ var Narrow = Pass{
 }
 
 func widen(c *Context, m *ir.Model) error {
-	if !anyHalf(m) {
+	if !anyHalf(m.Graph) {
 		return nil
 	}
-	w := &widener{c: c, m: m, weight: reach{}, twins: map[*ir.Value]*ir.Value{}, was: map[*ir.Value]ir.DType{}}
-	for n := range m.Graph.Nodes() {
-		if err := w.node(n); err != nil {
-			return fmt.Errorf("%v: %w", n, err)
-		}
+	w := &widener{c: c, m: m, g: m.Graph, weight: reach{}, twins: map[*ir.Value]*ir.Value{}, was: map[*ir.Value]ir.DType{}}
+	if err := w.nodes(); err != nil {
+		return err
 	}
 	c.declared = map[string]ir.DType{}
 	for i, v := range m.Graph.Outputs {
@@ -53,27 +52,26 @@ func widen(c *Context, m *ir.Model) error {
 	return nil
 }
 
-// anyHalf reports whether an output depends on a half precision value that is
-// computed from an input, not from weights alone.
-func anyHalf(m *ir.Model) bool {
-	used, live := backward(m, m.Graph.Outputs), reach{}
-	for _, v := range m.Graph.Inputs {
-		live[v] = true
-		if used[v] && isHalf(v) {
+// anyHalf reports whether a half precision value is an input or computed from
+// one, not from weights alone.
+func anyHalf(g *ir.Graph) bool {
+	live := reach{}
+	for _, v := range g.Inputs {
+		if isHalf(v) {
 			return true
 		}
+		live[v] = true
 	}
-	for n := range m.Graph.Nodes() {
-		if !live.any(n.In) {
+	for n := range g.Nodes() {
+		if !live.any(n.In) && !hasGraph(n) { // a graph reads what it likes
 			continue
 		}
 		for _, v := range n.Out {
-			if v == nil {
-				continue
-			}
-			live[v] = true
-			if used[v] && isHalf(v) {
+			if isHalf(v) {
 				return true
+			}
+			if v != nil {
+				live[v] = true
 			}
 		}
 	}
@@ -87,9 +85,19 @@ func isHalf(v *ir.Value) bool {
 type widener struct {
 	c      *Context
 	m      *ir.Model
+	g      *ir.Graph
 	weight reach                   // constants, and what is only moved of them: they stay half
 	twins  map[*ir.Value]*ir.Value // float32 of values that stay half
 	was    map[*ir.Value]ir.DType  // of values that have become float32
+}
+
+func (w *widener) nodes() error {
+	for n := range w.g.Nodes() {
+		if err := w.node(n); err != nil {
+			return fmt.Errorf("%v: %w", n, err)
+		}
+	}
+	return nil
 }
 
 // node makes n compute in float32. What only moves weights moves them as they
@@ -98,6 +106,11 @@ func (w *widener) node(n *ir.Node) error {
 	if foreign(n) {
 		w.around(n)
 		return nil
+	}
+	for sub := range n.Subgraphs() {
+		if err := w.inside(sub); err != nil {
+			return err
+		}
 	}
 	if !slices.ContainsFunc(n.In, isHalf) && !slices.ContainsFunc(n.Out, isHalf) || w.moves(n) {
 		return nil
@@ -116,14 +129,38 @@ func (w *widener) node(n *ir.Node) error {
 		return err
 	}
 	n.Attrs = attrs
-	for _, v := range n.Out {
+	w.retype(n.Out)
+	w.c.Did("float32", n.String(), n.Op.String())
+	return w.m.Reinfer(n)
+}
+
+// inside makes a graph inside a node compute in float32, from its inputs to its
+// outputs.
+func (w *widener) inside(g *ir.Graph) error {
+	in := *w
+	in.g, in.twins = g, maps.Clone(w.twins)
+	in.retype(g.Inputs)
+	if err := in.nodes(); err != nil {
+		return err
+	}
+	for i, v := range g.Outputs {
+		wide, err := in.wide(v, nil)
+		if err != nil {
+			return err
+		}
+		g.Outputs[i] = wide
+	}
+	return nil
+}
+
+// retype makes half precision values float32 as they stand.
+func (w *widener) retype(vs []*ir.Value) {
+	for _, v := range vs {
 		if isHalf(v) {
 			w.was[v] = v.Type.Elem
 			v.Type.Elem = ir.Float
 		}
 	}
-	w.c.Did("float32", n.String(), n.Op.String())
-	return w.m.Reinfer(n)
 }
 
 // moves reports whether n moves half precision weights and does nothing else:
@@ -149,10 +186,10 @@ func (w *widener) moves(n *ir.Node) bool {
 	return fixed || n.Op.Name == "Gather"
 }
 
-// foreign reports whether n holds graphs, or is of a domain that lxtc knows
-// nothing of: its operator may want half precision.
+// foreign reports whether n is of a domain that lxtc knows nothing of: its
+// operator may want half precision.
 func foreign(n *ir.Node) bool {
-	return hasGraph(n) || !slices.Contains([]string{"", "com.microsoft", "lxt"}, n.Op.Domain)
+	return !slices.Contains([]string{"", "com.microsoft", "lxt"}, n.Op.Domain)
 }
 
 // around leaves a foreign node in half precision: what it and its graphs read
@@ -199,13 +236,13 @@ func (w *widener) wide(v *ir.Value, mark *ir.Node) (*ir.Value, error) {
 	}
 	w.twins[v] = twin
 	twin.Def.Origin = widenOrigin + v.Name
-	if v.Def == nil || w.weight[v] {
-		w.m.Graph.Rename(twin, v.Name+"_float")
+	if v.Def == nil || v.Def.Graph() != w.g || w.weight[v] {
+		w.g.Rename(twin, v.Name+"_float")
 		return twin, nil
 	}
 	name := v.Name
-	w.m.Graph.Rename(v, name+"_half")
-	w.m.Graph.Rename(twin, name)
+	w.g.Rename(v, name+"_half")
+	w.g.Rename(twin, name)
 	twin.Aliases, v.Aliases = v.Aliases, nil
 	return twin, nil
 }
@@ -214,7 +251,7 @@ func (w *widener) wide(v *ir.Value, mark *ir.Node) (*ir.Value, error) {
 const widenOrigin = "widen <- "
 
 func (w *widener) cast(v *ir.Value, mark *ir.Node, to ir.DType) *ir.Value {
-	b := w.m.At(w.m.Graph, mark)
+	b := w.m.At(w.g, mark)
 	b.Origin = "widen"
 	if v.Def != nil {
 		b.Scopes = v.Def.Scopes

@@ -40,12 +40,14 @@ var AlphaBeta = &Rule{
 
 // positive shares relevance over the contributions above zero.
 func positive(l linear, xp, xn *ir.Value) *ir.Value {
+	_, r := l.Arriving()
 	s := l.parts(xp, xn, l.Pos, l.NegPart, l.Pos)
-	return s.share(l.Ratio(l.R[0], s.sumOfParts))
+	return s.share(l.Ratio(r, s.sumOfParts))
 }
 
 // negative shares relevance over the contributions below zero.
 func negative(l linear, xp, xn *ir.Value) *ir.Value {
+	_, r := l.Arriving()
 	s := l.parts(xp, xn, l.NegPart, l.Pos, l.NegPart)
-	return s.share(l.Ratio(l.R[0], s.sumOfParts))
+	return s.share(l.Ratio(r, s.sumOfParts))
 }

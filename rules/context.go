@@ -88,6 +88,17 @@ func (c *Context) Only(i int, r *ir.Value) []*ir.Value {
 	return out
 }
 
+// Arriving returns the node's first output and what arrives there. It fails the
+// build if something arrives at another output, which the rule would lose.
+func (c *Context) Arriving() (z, r *ir.Value) {
+	for i, r := range c.R {
+		if (r != nil) != (i == 0) {
+			return c.Node.Out[0], c.Fail("rule %s takes what arrives at the first output of %s, and something arrives elsewhere", c.Call.Rule.Name, c.Node)
+		}
+	}
+	return c.Node.Out[0], c.R[0]
+}
+
 // Wanted returns the number of inputs that depend on what is explained.
 func (c *Context) Wanted() int {
 	k := 0

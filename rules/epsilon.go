@@ -17,11 +17,18 @@ var Epsilon = &Rule{
 	Params:    withBias(),
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		z := c.Node.Out[0]
-		if b := c.addedBias(); b != nil && c.Call.Word("bias") == "zero" {
-			z = c.Sub(z, b)
+		s := make([]*ir.Value, len(c.R))
+		for i, r := range c.R {
+			if r == nil {
+				continue
+			}
+			z := c.Node.Out[i]
+			if b := c.addedBias(); b != nil && c.Call.Word("bias") == "zero" {
+				z = c.Sub(z, b)
+			}
+			s[i] = c.Ratio(r, z)
 		}
-		return c.TimesInput(c.VJP(c.Node, c.Ratio(c.R[0], z)))
+		return c.TimesInput(c.VJP(c.Node, s...))
 	},
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
@@ -35,7 +42,7 @@ var EpsilonBias = &Rule{
 	Params:    append(stabilized("1e-6"), Param{Name: "eps_bias", Default: "1e-8", Doc: "ε of the step that the bias takes part in"}),
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		z, r := c.Node.Out[0], c.R[0]
+		z, r := c.Arriving()
 		u := z
 		if b := c.addedBias(); b != nil {
 			u = c.Sub(z, b)
@@ -54,8 +61,8 @@ var Bilinear = &Rule{
 	Params:    stabilized("1e-8"),
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		z := c.Scale(c.Node.Out[0], float64(c.Wanted()))
-		return c.TimesInput(c.VJP(c.Node, c.Ratio(c.R[0], z)))
+		z, r := c.Arriving()
+		return c.TimesInput(c.VJP(c.Node, c.Ratio(r, c.Scale(z, float64(c.Wanted())))))
 	},
 	Gradient: fairShare,
 }
@@ -68,7 +75,8 @@ var UniformEpsilon = &Rule{
 	Params:    stabilized("1e-6"),
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		s := c.Scale(c.Ratio(c.R[0], c.Node.Out[0]), 1/float64(c.Wanted()))
+		z, r := c.Arriving()
+		s := c.Scale(c.Ratio(r, z), 1/float64(c.Wanted()))
 		return c.TimesInput(c.VJP(c.Node, s))
 	},
 	Gradient: fairShare,
@@ -81,7 +89,8 @@ var Uniform = &Rule{
 	Doc:       "split equally over the inputs that depend on what is explained\n\nR_i = R / k. Gradient form: the derivative over k. AttnLRP prop. 3.2.",
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		r := c.Scale(c.R[0], 1/float64(c.Wanted()))
+		_, r := c.Arriving()
+		r = c.Scale(r, 1/float64(c.Wanted()))
 		return c.Each(func(i int) *ir.Value { return c.SumTo(r, c.Node.In[i]) })
 	},
 	Gradient: fairShare,

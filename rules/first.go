@@ -22,7 +22,8 @@ var ZBox = &Rule{
 		keep := func(v *ir.Value) *ir.Value { return v }
 		low, high := c.ParamLike("low", x), c.ParamLike("high", x)
 		at, atLow, atHigh := l.at(x, keep, nil), l.at(low, c.Pos, nil), l.at(high, c.NegPart, nil)
-		s := c.Ratio(c.R[0], c.Sub(c.Sub(at.Out[0], atLow.Out[0]), atHigh.Out[0]))
+		_, arriving := c.Arriving()
+		s := c.Ratio(arriving, c.Sub(c.Sub(at.Out[0], atLow.Out[0]), atHigh.Out[0]))
 		r := c.Mul(x, l.back(at, s))
 		r = c.Sub(r, c.Mul(low, l.back(atLow, s)))
 		return c.Only(l.x, c.Sub(r, c.Mul(high, l.back(atHigh, s))))
@@ -40,7 +41,8 @@ var WSquare = &Rule{
 		l := linearOf(c)
 		square := func(v *ir.Value) *ir.Value { return c.Mul(v, v) }
 		n := l.at(c.like(l.input(), c.Scalar(1, l.input())), square, square)
-		return c.Only(l.x, l.back(n, c.Ratio(c.R[0], n.Out[0])))
+		_, r := c.Arriving()
+		return c.Only(l.x, l.back(n, c.Ratio(r, n.Out[0])))
 	},
 }
 
@@ -55,6 +57,7 @@ var Flat = &Rule{
 		l := linearOf(c)
 		one := func(v *ir.Value) *ir.Value { return c.like(v, c.Scalar(1, v)) }
 		n := l.at(one(l.input()), one, nil)
-		return c.Only(l.x, l.back(n, c.Ratio(c.R[0], n.Out[0])))
+		_, r := c.Arriving()
+		return c.Only(l.x, l.back(n, c.Ratio(r, n.Out[0])))
 	},
 }

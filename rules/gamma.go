@@ -14,7 +14,8 @@ var Gamma = &Rule{
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
-		x, z, r := l.input(), c.Node.Out[0], c.R[0]
+		x := l.input()
+		z, r := c.Arriving()
 		up := func(v *ir.Value) *ir.Value { return c.Add(v, c.Mul(c.Param("gamma", v), c.Pos(v))) }
 		down := func(v *ir.Value) *ir.Value { return c.Add(v, c.Mul(c.Param("gamma", v), c.NegPart(v))) }
 		xp, xn, zero := c.Pos(x), c.NegPart(x), c.Scalar(0, z)

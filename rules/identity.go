@@ -10,11 +10,13 @@ var Identity = &Rule{
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		i := c.OnlyWanted()
-		return c.Only(i, c.SumTo(c.R[0], c.Node.In[i]))
+		_, r := c.Arriving()
+		return c.Only(i, c.SumTo(r, c.Node.In[i]))
 	},
 	Gradient: func(c *Context) []*ir.Value {
 		i := c.OnlyWanted()
-		x, y, g := c.Node.In[i], c.Node.Out[0], c.R[0]
+		x := c.Node.In[i]
+		y, g := c.Arriving()
 		op := c.Ops().Lookup(c.Node.Op)
 		switch {
 		case op != nil && op.Secant != nil && i == 0:
@@ -53,7 +55,8 @@ var Pass = &Rule{
 	Name: "pass",
 	Doc:  "hand relevance on unchanged\n\nR_i = R for every input. zennit's Pass; equal to identity where there is one input.",
 	Relevance: func(c *Context) []*ir.Value {
-		return c.Each(func(i int) *ir.Value { return c.SumTo(c.R[0], c.Node.In[i]) })
+		_, r := c.Arriving()
+		return c.Each(func(i int) *ir.Value { return c.SumTo(r, c.Node.In[i]) })
 	},
 }
 

@@ -10,12 +10,12 @@ var NormIdentity = &Rule{
 	Doc:       "hand everything through a normalization\n\nR_x = R for y = w x / g(x). Gradient form: the derivative with g held constant. AttnLRP prop. 3.4.",
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		i := c.OnlyWanted()
-		return c.Only(i, c.R[0])
+		_, r := c.Arriving()
+		return c.Only(c.OnlyWanted(), r)
 	},
 	Gradient: func(c *Context) []*ir.Value {
-		i := c.OnlyWanted()
-		return c.Only(i, frozen(c, c.R[0]))
+		_, g := c.Arriving()
+		return c.Only(c.OnlyWanted(), frozen(c, g))
 	},
 }
 
@@ -28,11 +28,12 @@ var LayerNormEpsilon = &Rule{
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		i := c.OnlyWanted()
-		return c.Only(i, c.Mul(c.Node.In[i], frozen(c, c.Ratio(c.R[0], c.Node.Out[0]))))
+		y, r := c.Arriving()
+		return c.Only(i, c.Mul(c.Node.In[i], frozen(c, c.Ratio(r, y))))
 	},
 	Gradient: func(c *Context) []*ir.Value {
-		i := c.OnlyWanted()
-		return c.Only(i, frozen(c, c.R[0]))
+		_, g := c.Arriving()
+		return c.Only(c.OnlyWanted(), frozen(c, g))
 	},
 }
 

@@ -28,17 +28,15 @@ func parse(file, text string, set Set, using []string) (*Map, error) {
 	no := 0
 	for raw := range strings.SplitSeq(text, "\n") {
 		no++
+		indent := len(raw) - len(strings.TrimLeftFunc(raw, unicode.IsSpace))
 		line := strings.TrimSpace(stripComment(raw))
 		if line == "" {
 			continue
 		}
-		fail := func(at string, err error) {
-			errs = append(errs, lineError(file, no, raw, at, err))
-		}
 		if name, ok := strings.CutPrefix(line, "use "); ok {
 			used, err := use(strings.TrimSpace(name), set, using)
 			if err != nil {
-				fail(strings.TrimSpace(name), err)
+				errs = append(errs, lineError(file, no, raw, indent+skipSpace(line, len("use ")), err))
 				continue
 			}
 			m.Lines = append(m.Lines, used.Lines...)
@@ -46,13 +44,19 @@ func parse(file, text string, set Set, using []string) (*Map, error) {
 		}
 		l, at, err := parseLine(line, set)
 		if err != nil {
-			fail(at, err)
+			errs = append(errs, lineError(file, no, raw, indent+at, err))
 			continue
 		}
 		l.Pos, l.Text = fmt.Sprintf("%s:%d", file, no), line
 		m.Lines = append(m.Lines, l)
 	}
 	return m, errors.Join(errs...)
+}
+
+// skipSpace returns the index of the first byte of s from i on that is no
+// space.
+func skipSpace(s string, i int) int {
+	return len(s) - len(strings.TrimLeftFunc(s[i:], unicode.IsSpace))
 }
 
 func use(name string, set Set, using []string) (*Map, error) {
@@ -69,48 +73,61 @@ func use(name string, set Set, using []string) (*Map, error) {
 }
 
 // parseLine reads "Ops [name] [if conds] => rule". On an error it also
-// returns the part of the line that is to blame.
-func parseLine(line string, set Set) (l Line, at string, err error) {
+// returns where in the line the part to blame begins.
+func parseLine(line string, set Set) (l Line, at int, err error) {
 	left, right, ok := strings.Cut(line, "=>")
 	if !ok {
-		return l, line, errors.New("a line reads `Op, Op… [\"name\"] [if condition…] => rule`, and here is no =>")
+		return l, 0, errors.New("a line reads `Op, Op… [\"name\"] [if condition…] => rule`, and here is no =>")
 	}
+	at = skipSpace(line, len(left)+len("=>"))
 	if strings.Contains(right, "$") {
-		return l, strings.TrimSpace(right), errors.New("free parameters ($name) are not supported; write a number")
+		return l, at, errors.New("free parameters ($name) are not supported; write a number")
 	}
 	if l.Call, err = set.Parse(right); err != nil {
-		return l, strings.TrimSpace(right), err
+		return l, at, err
 	}
-	left, conds, hasIf := cutWord(left, "if")
+	subject, conds, hasIf := cutWord(left, "if")
 	if hasIf {
-		for c := range strings.SplitSeq(conds, ",") {
-			c = strings.TrimSpace(c)
-			if c == "" {
-				return l, line, errors.New("a condition is missing")
-			}
-			cond, err := parseCond(c)
-			if err != nil {
-				return l, c, err
-			}
-			l.If = append(l.If, cond)
+		if l.If, at, err = parseConds(conds); err != nil {
+			return l, len(left) - len(conds) + at, err
 		}
 	}
-	ops, name, quoted := strings.Cut(left, `"`)
+	names, name, quoted := strings.Cut(subject, `"`)
 	if quoted {
 		name, tail, closed := strings.Cut(name, `"`)
 		if !closed || strings.TrimSpace(tail) != "" {
-			return l, strings.TrimSpace(left), errors.New("the name glob stands in quotes, after the operators and before `if`")
+			return l, len(names), errors.New("the name glob stands in quotes, after the operators and before `if`")
 		}
 		l.Name = name
 	}
-	for op := range strings.SplitSeq(ops, ",") {
+	for op := range strings.SplitSeq(names, ",") {
 		op = strings.TrimSpace(op)
 		if op == "" || strings.ContainsFunc(op, unicode.IsSpace) {
-			return l, strings.TrimSpace(ops), errors.New("operators are names separated by commas")
+			return l, 0, errors.New("operators are names separated by commas")
 		}
 		l.Ops = append(l.Ops, op)
 	}
-	return l, "", nil
+	return l, 0, nil
+}
+
+// parseConds reads conditions separated by commas. On an error it also returns
+// where the bad one begins.
+func parseConds(text string) (conds []Cond, at int, err error) {
+	next := 0
+	for part := range strings.SplitSeq(text, ",") {
+		at = skipSpace(text, next)
+		next += len(part) + 1
+		part = strings.TrimSpace(part)
+		if part == "" {
+			return nil, at, errors.New("a condition is missing")
+		}
+		c, err := parseCond(part)
+		if err != nil {
+			return nil, at, err
+		}
+		conds = append(conds, c)
+	}
+	return conds, 0, nil
 }
 
 // cutWord cuts s around the first separate occurrence of word outside quotes.
@@ -157,12 +174,11 @@ func topComment(text string) string {
 	return strings.Join(doc, "\n")
 }
 
-// lineError points at a part of a line with a caret.
-func lineError(file string, no int, raw, at string, err error) error {
-	col := max(strings.Index(raw, at), 0)
+// lineError points at column col of a line, counted from 0, with a caret.
+func lineError(file string, no int, raw string, col int, err error) error {
+	col = min(col, len(raw))
 	e := diag.Errorf("LX5002", "%w", err).In(fmt.Sprintf("%s:%d:%d", file, no, col+1))
-	shown := strings.ReplaceAll(raw, "\t", " ")
-	e.Detail("%s", shown)
+	e.Detail("%s", strings.ReplaceAll(raw, "\t", " "))
 	e.Detail("%s^", strings.Repeat(" ", len([]rune(raw[:col]))))
 	var inner *diag.Error
 	if errors.As(err, &inner) {

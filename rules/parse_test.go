@@ -56,10 +56,10 @@ func TestParseErrors(t *testing.T) {
 		{"no operator", "=> epsilon", "bad.rules:1:1: operators are names separated by commas [LX5002]\n\t=> epsilon\n\t^"},
 		{"two operators without a comma", "Conv Gemm => epsilon", "bad.rules:1:1: operators are names separated by commas [LX5002]\n\tConv Gemm => epsilon\n\t^"},
 		{"a trailing comma", "  Conv, => epsilon", "bad.rules:1:3: operators are names separated by commas [LX5002]\n\t  Conv, => epsilon\n\t  ^"},
-		{"an open quote", "Conv \"stem => epsilon", "bad.rules:1:1: the name glob stands in quotes, after the operators and before `if` [LX5002]\n\tConv \"stem => epsilon\n\t^"},
-		{"something after the name", "Conv \"stem\" x => epsilon", "bad.rules:1:1: the name glob stands in quotes, after the operators and before `if` [LX5002]\n\tConv \"stem\" x => epsilon\n\t^"},
-		{"an unknown rule", "Conv => epsilom(1e-6)", "bad.rules:1:9: no rule is called \"epsilom\", did you mean epsilon? [LX5003]\n\tConv => epsilom(1e-6)\n\t        ^\n\thelp: the rules are epsilon, epsilon-bias, bilinear, uniform-epsilon, uniform, identity, taylor, norm-identity, layernorm-epsilon, gamma, zplus, alphabeta, zbox, wsquare, flat, move, pass, gradient, stop"},
-		{"no rule", "Conv =>", "bad.rules:1:1: the rule is missing [LX5003]\n\tConv =>\n\t^\n\thelp: the rules are epsilon, epsilon-bias, bilinear, uniform-epsilon, uniform, identity, taylor, norm-identity, layernorm-epsilon, gamma, zplus, alphabeta, zbox, wsquare, flat, move, pass, gradient, stop"},
+		{"an open quote", "Conv \"stem => epsilon", "bad.rules:1:6: the name glob stands in quotes, after the operators and before `if` [LX5002]\n\tConv \"stem => epsilon\n\t     ^"},
+		{"something after the name", "Conv \"stem\" x => epsilon", "bad.rules:1:6: the name glob stands in quotes, after the operators and before `if` [LX5002]\n\tConv \"stem\" x => epsilon\n\t     ^"},
+		{"an unknown rule", "Conv => epsilom(1e-6)", "bad.rules:1:9: no rule is called \"epsilom\", did you mean epsilon? [LX5003]\n\tConv => epsilom(1e-6)\n\t        ^\n\thelp: the rules are RULES"},
+		{"no rule", "Conv =>", "bad.rules:1:8: the rule is missing [LX5003]\n\tConv =>\n\t       ^\n\thelp: the rules are RULES"},
 		{"an open parenthesis", "Conv => epsilon(1e-6", "bad.rules:1:9: rule epsilon: a closing parenthesis is missing [LX5003]\n\tConv => epsilon(1e-6\n\t        ^"},
 		{"a parameter too many", "Conv => stop(1)", "bad.rules:1:9: rule stop: no parameter takes \"1\" (there is none) [LX5002]\n\tConv => stop(1)\n\t        ^"},
 		{"an unknown parameter", "Conv => epsilon(eta=1)", "bad.rules:1:9: rule epsilon: there is no parameter \"eta\" (there is PARAMS) [LX5002]\n\tConv => epsilon(eta=1)\n\t        ^"},
@@ -73,23 +73,33 @@ func TestParseErrors(t *testing.T) {
 		{"a condition with an argument too many", "Conv if first(1) => epsilon", "bad.rules:1:9: condition first takes no argument [LX5002]\n\tConv if first(1) => epsilon\n\t        ^"},
 		{"a condition with an open parenthesis", "Conv if const(1 => epsilon", "bad.rules:1:9: condition const: a closing parenthesis is missing [LX5002]\n\tConv if const(1 => epsilon\n\t        ^"},
 		{"an argument that is no number", "Conv if not const(x) => epsilon", "bad.rules:1:9: condition const: \"x\" is no number [LX5002]\n\tConv if not const(x) => epsilon\n\t        ^"},
-		{"a missing condition", "Conv if first, => epsilon", "bad.rules:1:1: a condition is missing [LX5002]\n\tConv if first, => epsilon\n\t^"},
+		{"a missing condition", "Conv if first, => epsilon", "bad.rules:1:16: a condition is missing [LX5002]\n\tConv if first, => epsilon\n\t               ^"},
+		{"the same word earlier in the line", "Relu if n => Relu", "bad.rules:1:14: no rule is called \"Relu\" [LX5003]\n\tRelu if n => Relu\n\t             ^\n\thelp: the rules are RULES"},
+		{"the second condition", "Relu if first, n => stop", "bad.rules:1:16: no condition is called \"n\" (there are linear, bilinear, const, live, rank, gate, role, class, first, last) [LX5002]\n\tRelu if first, n => stop\n\t               ^"},
 		{"a free parameter", "Conv => gamma($g)", "bad.rules:1:9: free parameters ($name) are not supported; write a number [LX5002]\n\tConv => gamma($g)\n\t        ^"},
 		{"an unknown map", "use atnlrp", "bad.rules:1:5: no rule map is called \"atnlrp\", did you mean attnlrp? (there are MAPS) [LX5002]\n\tuse atnlrp\n\t    ^"},
-		{"a tab in front of the column", "\tConv => x", "bad.rules:1:10: no rule is called \"x\" [LX5003]\n\t Conv => x\n\t         ^\n\thelp: the rules are epsilon, epsilon-bias, bilinear, uniform-epsilon, uniform, identity, taylor, norm-identity, layernorm-epsilon, gamma, zplus, alphabeta, zbox, wsquare, flat, move, pass, gradient, stop"},
+		{"a tab in front of the column", "\tConv => x", "bad.rules:1:10: no rule is called \"x\" [LX5003]\n\t Conv => x\n\t         ^\n\thelp: the rules are RULES"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse("bad.rules", tt.text, Standard())
 			if err == nil {
 				t.Fatal("no error")
 			}
-			want := strings.NewReplacer("MAPS", strings.Join(Builtin(), ", "),
+			want := strings.NewReplacer("RULES", strings.Join(ruleNames(), ", "), "MAPS", strings.Join(Builtin(), ", "),
 				"PARAMS", "eps, stabilizer (sign or plus or none), bias (keep or zero)").Replace(tt.want)
 			if d := cmp.Diff(want, err.Error()); d != "" {
 				t.Error(d)
 			}
 		})
 	}
+}
+
+func ruleNames() []string {
+	var names []string
+	for _, r := range Standard() {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 func TestParseReportsEveryBadLine(t *testing.T) {

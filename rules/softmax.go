@@ -8,7 +8,8 @@ var Taylor = &Rule{
 	Name: "taylor",
 	Doc:  "deep Taylor decomposition of softmax at its input\n\nR_x = x (R - s ΣR), 0 where x is -∞. The bias term of the expansion is absorbed, so it does not conserve. Gradient form: the derivative of softmax, to which it is equal. AttnLRP prop. 3.1.",
 	Relevance: func(c *Context) []*ir.Value {
-		x, s, r := c.Node.In[0], c.Node.Out[0], c.R[0]
+		x := c.Node.In[0]
+		s, r := c.Arriving()
 		axis := c.Node.Attrs.Int("axis", -1)
 		masked := c.OpA("IsInf", ir.Attrs{{Name: "detect_positive", Value: int64(0)}}, x)
 		x = c.Op("Where", masked, c.Scalar(0, x), x) // a masked score is -∞, and -∞·0 is no relevance

@@ -13,19 +13,22 @@ import (
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
 )
 
 // RunAll runs every fact about backends on b. It reads cases from the testdata
 // of other packages of this module, so the test must run inside it.
 func RunAll(t *testing.T, b backend.Backend) {
 	root := moduleRoot(t)
-	t.Run("operators", func(t *testing.T) { testCases(t, b, textCases(t, filepath.Join(root, "ir", "ops", "testdata"))) })
-	t.Run("nodes", func(t *testing.T) {
-		testCases(t, b, nodeCases(t, filepath.Join(root, "backend", "reference", "testdata")))
-	})
-	t.Run("random", func(t *testing.T) { testCases(t, b, randomCases()) })
-	t.Run("moves", func(t *testing.T) { testCases(t, b, moveCases()) })
-	t.Run("graphs", func(t *testing.T) { testGraphs(t, b) })
+	operators := textCases(t, filepath.Join(root, "ir", "ops", "testdata"))
+	nodes := nodeCases(t, filepath.Join(root, "backend", "reference", "testdata"))
+	random, moves, graphs := randomCases(), moveCases(), graphCases(t)
+	t.Run("operators", func(t *testing.T) { testCases(t, b, operators) })
+	t.Run("nodes", func(t *testing.T) { testCases(t, b, nodes) })
+	t.Run("random", func(t *testing.T) { testCases(t, b, random) })
+	t.Run("moves", func(t *testing.T) { testCases(t, b, moves) })
+	t.Run("graphs", func(t *testing.T) { testCases(t, b, graphs) })
+	t.Run("coverage", func(t *testing.T) { testCoverage(t, b, slices.Concat(operators, nodes, random, moves, graphs)) })
 	t.Run("errors", func(t *testing.T) { testErrors(t, b) })
 	t.Run("sessions", func(t *testing.T) { testSessions(t, b) })
 }
@@ -69,6 +72,25 @@ func testCases(t *testing.T, b backend.Backend, cases []*testCase) {
 				}
 			}
 		})
+	}
+}
+
+// testCoverage says that every operator of the compiler that b runs has a case.
+func testCoverage(t *testing.T, b backend.Backend, cases []*testCase) {
+	seen := map[ir.OpName]bool{}
+	for _, c := range cases {
+		m, _, err := c.build()
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		for n := range m.Graph.Nodes() {
+			seen[n.Op] = true
+		}
+	}
+	for _, op := range ops.Standard().All() {
+		if !seen[op.Name] && b.Supports(&ir.Node{Op: op.Name}) == nil {
+			t.Errorf("%s has no case", op.Name)
+		}
 	}
 }
 

@@ -3,9 +3,18 @@ package gorgonia
 import (
 	"fmt"
 
+	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/ir"
 )
+
+// hasGraph reports whether n runs graphs.
+func hasGraph(n *ir.Node) bool {
+	for range n.Subgraphs() {
+		return true
+	}
+	return false
+}
 
 // operands are what n reads: its inputs, nil where omitted, and the values that
 // the graphs in its attributes read from around it.
@@ -27,7 +36,7 @@ type nested struct {
 // nest compiles the graphs in the attributes of n.
 func (e engine) nest(p *program, n *ir.Node) error {
 	for g := range n.Subgraphs() {
-		c, err := e.Compile(closed(p.m, n, g), p.opt.Inner())
+		c, err := e.Compile(closed(p.m, n, g), backend.Options{Threads: p.opt.Threads, WatchNaN: p.opt.WatchNaN})
 		if err != nil {
 			return err
 		}

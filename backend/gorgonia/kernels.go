@@ -69,10 +69,13 @@ func kernelFor(n *ir.Node) kernel {
 	if k := fastKernel(n); k != nil {
 		return k
 	}
-	if reference.New().Supports(n) == nil {
-		return interpret
+	switch {
+	case reference.New().Supports(n) != nil:
+		return nil
+	case hasGraph(n):
+		return control
 	}
-	return nil
+	return interpret
 }
 
 func fastKernel(n *ir.Node) kernel {
@@ -126,7 +129,7 @@ func notPacked(n *ir.Node) bool {
 func onlyFloat32(n *ir.Node) bool {
 	found := false
 	for e := range elems(n) {
-		if e.IsFloat() && e != ir.Float {
+		if e.IsFloat() && e != ir.Float || e == ir.Undefined {
 			return false
 		}
 		found = found || e == ir.Float
@@ -166,6 +169,11 @@ func interpret(c *call) ([]*Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.keep(outs), nil
+}
+
+// keep copies results to memory of the session.
+func (c *call) keep(outs []*ir.Tensor) []*Value {
 	vs := make([]*Value, len(outs))
 	for i, t := range outs {
 		switch {
@@ -177,5 +185,5 @@ func interpret(c *call) ([]*Value, error) {
 			copy(vs[i].buf.bytes, t.Raw)
 		}
 	}
-	return vs, nil
+	return vs
 }

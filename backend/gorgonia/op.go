@@ -49,7 +49,7 @@ func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 	defer func() { // Gorgonia runs this on a goroutine of its own: a panic would end the process
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v: inputs do not fit the operator: %v", n, r)
-			if s.opt.Trace != nil {
+			if s.strict { // a test: say where
 				err = fmt.Errorf("%w\n%s", err, debug.Stack())
 			}
 		}

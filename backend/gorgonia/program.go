@@ -37,6 +37,9 @@ func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, erro
 		if err := e.Supports(n); err != nil {
 			return nil, fmt.Errorf("%v: %w", n, err)
 		}
+		if err := e.nest(p, n); err != nil {
+			return nil, fmt.Errorf("%v: %w", n, err)
+		}
 	}
 	id := func(v *ir.Value) int {
 		k, ok := p.number[v]
@@ -60,8 +63,14 @@ func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, erro
 	}
 	p.segments = len(keys)
 	p.uses = make([]int32, len(p.number))
+	for n := range m.Graph.Nodes() { // not Value.NumUses: a graph that reads a value ten times is one reader
+		for _, v := range operands(n) {
+			if v != nil {
+				p.uses[p.number[v]]++
+			}
+		}
+	}
 	for v, k := range p.number {
-		p.uses[k] = int32(v.NumUses())
 		if v.Data != nil {
 			p.uses[k] = 1 << 30
 		}
@@ -81,6 +90,7 @@ type program struct {
 	uses     []int32
 	weights  int64
 	segments int
+	nested   map[*ir.Graph]*nested // of the graphs in attributes
 }
 
 func (p *program) Stats() backend.Stats {
@@ -126,6 +136,7 @@ type session struct {
 	ctx      context.Context
 	done     int
 	err      error // of the op that ended the run
+	inner    map[*ir.Graph]*session
 }
 
 func (s *session) Stats() backend.Stats {
@@ -137,6 +148,11 @@ func (s *session) Stats() backend.Stats {
 // Close frees the workers and the machines.
 func (s *session) Close() error {
 	s.engine.Close()
+	for _, inner := range s.inner {
+		if err := inner.Close(); err != nil {
+			return err
+		}
+	}
 	closed := map[*segment]bool{}
 	for _, seg := range s.segments {
 		if !closed[seg] {

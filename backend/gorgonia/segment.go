@@ -67,7 +67,7 @@ func planOf(nodes []*ir.Node, id func(*ir.Value) int) *plan {
 	for _, n := range nodes {
 		fmt.Fprintf(&key, "%s(", n.Op)
 		var ids nodeIDs
-		for _, v := range n.In {
+		for _, v := range operands(n) {
 			k := -1
 			if v != nil {
 				k = id(v)
@@ -122,7 +122,7 @@ func (s *session) compile(p *plan) *segment {
 	}
 	for at, n := range p.nodes {
 		var children G.Nodes
-		for i, v := range n.In {
+		for i, v := range operands(n) {
 			if v == nil {
 				continue
 			}

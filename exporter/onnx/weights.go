@@ -72,7 +72,7 @@ func newPlan(path string, m *ir.Model, o Options) (*plan, error) {
 	for _, at := range p.refer {
 		if at.location == filepath.Base(p.dataPath()) {
 			return nil, diag.Errorf("LX4002", "its weights would replace %s, which other weights stay in", p.dataPath()).
-				Help("save under another name, or copy the weights")
+				Help("save under another name, or copy the weights (--copy-weights)")
 		}
 	}
 	return p, nil
@@ -94,7 +94,7 @@ func (p *plan) place(s *ir.Source) (place, error) {
 	rel, err := filepath.Rel(dir, s.Path)
 	if err != nil || !filepath.IsLocal(rel) {
 		return place{}, diag.Errorf("LX4002", "weights lie in %s, and a model can refer to files in its own folder only", s.Path).
-			Help("save into %s, or copy the weights", filepath.Dir(s.Path))
+			Help("save into %s, or copy the weights (--copy-weights)", filepath.Dir(s.Path))
 	}
 	return place{filepath.ToSlash(rel), s.Offset, s.Length}, nil
 }

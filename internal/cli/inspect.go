@@ -61,6 +61,7 @@ type inspection struct {
 	Operators []opInfo         `json:"operators"`
 	Explained []string         `json:"explained"` // without --explain
 	Target    string           `json:"target,omitempty"`
+	Relevance *pedigree        `json:"relevance,omitempty"` // of a model that was rewritten
 	Tensors   []tensorInfo     `json:"tensors,omitempty"`
 }
 
@@ -99,6 +100,9 @@ func look(s *subject, tensors bool) *inspection {
 	}
 	if v := defaultOutput(m.Graph); v != nil {
 		in.Target = passes.Target{Output: v.Name, Position: -1}.String()
+	}
+	if p := readPedigree(m); p != (pedigree{}) {
+		in.Relevance = &p
 	}
 	in.Operators = operators(m, sources)
 	if tensors {
@@ -235,6 +239,9 @@ func (a *app) printInspection(w io.Writer, in *inspection) error {
 	}
 	p.line("explained  %s", cmp.Or(strings.Join(in.Explained, ", "), "nothing by itself: name a tensor with --explain"))
 	p.line("target     %s", cmp.Or(in.Target, "none: no output is floating point"))
+	if in.Relevance != nil {
+		p.line("relevance  %s", in.Relevance)
+	}
 	p.tensors("Inputs", in.Inputs)
 	p.tensors("Outputs", in.Outputs)
 	p.line("\n%s", p.bold(fmt.Sprintf("Operators (%d nodes)", in.Nodes)))

@@ -35,7 +35,10 @@ func (a *app) rewriteCommand() *cobra.Command {
 		Use:   "rewrite MODEL",
 		Short: "write a model that also computes relevance",
 		Long: `Rewrite writes a plain ONNX model that computes, besides its outputs, the
-relevance of its inputs or token embeddings, under "R:" and the tensor's name.
+relevance of its inputs or token embeddings, under "R:" and the tensor's name,
+and its sum over each token's features or each pixel's channels, under "R.sum:"
+and the name. The file's metadata say how: lxtc.version, lxtc.rules, lxtc.form,
+lxtc.targets and lxtc.explained.
 
 With -v it reports which operation was replaced by what, and with -vv every
 operator and why a pattern did not match. -n reports without writing.`,
@@ -62,7 +65,7 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 	if err != nil {
 		return err
 	}
-	opt.Inline = r.inline
+	opt.Inline, opt.Sums = r.inline, true
 	s, err := a.open(path)
 	if err != nil {
 		return err
@@ -93,6 +96,7 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 	if r.dry {
 		return nil
 	}
+	pedigreeOf(w).write(w.Model)
 	if err := a.save(out, w.Model, export.Options{CopyWeights: r.copyWeights}); err != nil {
 		return err
 	}

@@ -44,15 +44,24 @@ func (s *subject) aim(arg string, d dims) ([]passes.Target, error) {
 	}
 	name, _, _ := strings.Cut(arg, "[")
 	outputs := names(s.IR().Graph.Outputs)
-	if slices.Contains(outputs, name) || arg == "argmax" || arg == "max" {
+	inside := strings.HasSuffix(arg, "]") && s.computes(name)
+	if slices.Contains(outputs, name) || inside || arg == "argmax" || arg == "max" {
 		t, err := passes.ParseTarget(arg)
 		return []passes.Target{t}, err
 	}
 	return s.word(arg, d)
 }
 
-// word finds the class or token that a word means. If there is none, a word
-// that looks like an element is one of an output that does not exist.
+// computes reports whether the model computes floating point numbers of the
+// given name.
+func (s *subject) computes(name string) bool {
+	v := s.IR().Graph.Find(name)
+	return v != nil && v.Def != nil && v.Type.Elem.IsFloat()
+}
+
+// word finds the class, the token or else the tensor that a word means. If
+// there is none, a word that looks like an element is one of an output that
+// does not exist.
 func (s *subject) word(arg string, d dims) ([]passes.Target, error) {
 	conf, err := s.config()
 	if err != nil {
@@ -64,6 +73,9 @@ func (s *subject) word(arg string, d dims) ([]passes.Target, error) {
 	id, err := s.tokenOf(arg)
 	if err == nil {
 		return s.class(id, d)
+	}
+	if s.computes(arg) {
+		return []passes.Target{{Output: arg, Position: -1}}, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) && len(conf.ID2Label) == 0 && !strings.HasSuffix(arg, "]") {
 		return nil, err

@@ -7,16 +7,21 @@ import (
 	"strings"
 )
 
-// version says which lxtc this is: its version, the commit if it was built
-// from a checkout, the Go version and the platform.
+// version says which lxtc this is, the Go version and the platform.
 func version() string {
+	return fmt.Sprintf("lxtc %s (%s %s/%s)", build(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// build is the version of lxtc, and the commit if it was built from a
+// checkout.
+func build() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "lxtc (unknown version)"
+		return "of unknown version"
 	}
-	parts := []string{"lxtc", info.Main.Version}
+	parts := []string{info.Main.Version}
 	if info.Main.Version == "" || info.Main.Version == "(devel)" {
-		parts[1] = "devel"
+		parts[0] = "devel"
 	}
 	for _, s := range info.Settings {
 		switch {
@@ -26,5 +31,5 @@ func version() string {
 			parts = append(parts, "modified")
 		}
 	}
-	return fmt.Sprintf("%s (%s %s/%s)", strings.Join(parts, " "), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return strings.Join(parts, " ")
 }

@@ -14,7 +14,7 @@ var matMulNBits = &ir.Op{
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		q := blocksOf(n)
 		if q.n <= 0 || q.k <= 0 || q.block <= 0 {
-			return nil, fmt.Errorf("N is %d, K %d and block_size %d, want positive numbers", q.n, q.k, q.block)
+			return nil, fmt.Errorf("attribute N is %d, K %d and block_size %d, want positive numbers", q.n, q.k, q.block)
 		}
 		return inferDense(n, q.k, q.n)
 	},
@@ -45,7 +45,7 @@ func inferDense(n *ir.Node, k, features int64) ([]ir.Type, error) {
 		return one(t)
 	}
 	if r == 0 || t.Shape[r-1].Differ(ir.N(k)) {
-		return nil, fmt.Errorf("A is %s, want %d features", t, k)
+		return nil, fmt.Errorf("operand A is %s, want %d features", t, k)
 	}
 	return one(withDims(t, append(append([]ir.Dim{}, t.Shape[:r-1]...), ir.N(features))))
 }

@@ -43,6 +43,8 @@ var standard = sync.OnceValue(func() *ir.OpSet {
 		attentionOps(),   // attention.go
 		msftOps(),        // msft.go
 		controlOps(),     // control.go
+		lossOps(),        // loss.go
+		recurrentOps(),   // recurrent.go
 	}
 	var all []*ir.Op
 	for _, family := range families {

@@ -15,7 +15,7 @@ var rotaryEmbedding = &ir.Op{
 	In:  ir.P("X", "cos_cache", "sin_cache", "position_ids?"), Out: ir.P("Y"),
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		if r := n.In[0].Type.Rank(); r == 3 && n.Attrs.Int("num_heads", 0) <= 0 {
-			return nil, fmt.Errorf("X is %s, which needs the attribute num_heads", n.In[0].Type)
+			return nil, fmt.Errorf("input X is %s, which needs the attribute num_heads", n.In[0].Type)
 		}
 		return inferRotary(n)
 	},

@@ -85,13 +85,22 @@ var quickGelu = &rewrite.Rule{
 	},
 }
 
+// mish is spelled with or without Softplus.
+var mish = &rewrite.Rule{
+	Name:  "mish",
+	Doc:   "x · tanh(softplus(x)) is Mish",
+	Match: rewrite.MustParse(`y = Mul (x, Tanh (Softplus (x) | Log (Add (Exp (x), 1))))`),
+	With:  func(b *ir.Builder, m *rewrite.Match) *ir.Value { return b.Op("Mish", m.Get("x")) },
+}
+
 // hardSwish as MobileNetV3 and EfficientNet-Lite exports spell it.
 var hardSwish = &rewrite.Rule{
 	Name: "hard-swish",
 	Doc:  "x · clip(x + 3, 0, 6) / 6 is HardSwish",
 	Match: rewrite.MustParse(`
 		c = Clip (Add (x, 3), 0, 6)
-		y = Div (Mul (x, c), 6) | Mul (x, Div (c, 6)) | Mul (x, HardSigmoid <alpha = 0.16666667, beta = 0.5> (x))
+		unit = Clip (Add (Div (x, 6) | Mul (x, 0.16666667), 0.5), 0, 1)
+		y = Div (Mul (x, c), 6) | Mul (x, Div (c, 6) | Mul (c, 0.16666667) | unit) | Mul (Mul (x, c), 0.16666667) | Mul (x, HardSigmoid <alpha = 0.16666667, beta = 0.5> (x))
 	`),
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value { return b.Op("HardSwish", m.Get("x")) },
 }

@@ -24,7 +24,7 @@ func Rules() []*rewrite.Rule {
 		rmsNorm, rmsNormPlain,
 		geluErf, geluErfScaled, geluTanh, geluTanhCube,
 		swish, quickGelu,
-		hardSwish,
+		mish, hardSwish,
 		linear,
 		mergeBatchNorm,
 	}

@@ -107,7 +107,7 @@ func (a *application) try(r *Rule, n *ir.Node) error {
 	old := n.Out[0]
 	t, err := ir.Refine(y.Type, old.Type)
 	if err != nil { // such as a constant that broadcasts the result
-		a.miss(r, n, len(match.Nodes), err.Error())
+		a.miss(r, n, len(match.Nodes), fmt.Sprintf("it would be %s, and %s is %s", y.Type, old, old.Type))
 		return a.sweep(built(a.m.Graph, b.Origin))
 	}
 	if y.Def != nil && y.Def.Origin == b.Origin {

@@ -48,7 +48,7 @@ func TestApply(t *testing.T) {
 		{"a condition refuses", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", refuse, nil,
 			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n", []string{"not neg-exp: Neg->y: not today"}},
 		{"a replacement of another shape is taken back", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", widen, nil,
-			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n", []string{"not neg-exp: Neg->y: type float[1] is inferred as float"}},
+			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n", []string{"not neg-exp: Neg->y: it would be float[1], and y is float"}},
 		{"an operand stands for an output", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", operand, nil,
 			"g (float x) => (float y) {\n  y = Identity (x)\n}\n", []string{"did neg-exp: Neg->y, <nil>"}},
 		{"twice in a chain", "g (float x) => (float y) { a = Exp (x) b = Neg (a) c = Exp (b) y = Neg (c) }", negExp(), nil,
