@@ -138,9 +138,9 @@ section { margin-top: 2.4rem; }
 header { display: flex; flex-wrap: wrap; gap: .3rem 2rem; align-items: end; justify-content: space-between; padding-bottom: .5rem; border-bottom: 1px solid #e4e4e4; }
 h2 { margin: 0; font-size: 1rem; font-weight: 600; }
 h2 small { display: block; color: #777; font-size: .78rem; font-weight: 400; }
-.legend { width: 13rem; font-size: .74rem; color: #555; font-variant-numeric: tabular-nums; }
+.legend { min-width: 13rem; font-size: .74rem; color: #555; font-variant-numeric: tabular-nums; }
 .bar { height: .6rem; border-radius: 2px; box-shadow: inset 0 0 0 1px rgba(0,0,0,.12); -webkit-print-color-adjust: exact; print-color-adjust: exact; }
-.ends { display: flex; justify-content: space-between; margin-top: .15rem; }
+.ends { display: flex; justify-content: space-between; gap: 1.5em; margin-top: .15rem; white-space: nowrap; }
 .text { margin: 1rem 0 0; font: 1.08rem/2 Charter, "Bitstream Charter", "Iowan Old Style", "Source Serif 4", Georgia, Cambria, "Noto Serif", serif; white-space: pre-wrap; overflow-wrap: anywhere; }
 .t { position: relative; padding: .16em .03em; border-radius: 2px; box-decoration-break: clone; -webkit-box-decoration-break: clone; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 .s { font: italic .78em/1 ui-monospace, "SF Mono", Menlo, Consolas, monospace; opacity: .8; }

@@ -5,8 +5,19 @@ import (
 	"strings"
 )
 
-// number prints a magnitude with three digits for a legend.
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
+// number prints a magnitude with three digits for a legend, such as 0.324 or
+// 2.03e−5.
+func number(v float64) string {
+	digits, exponent, found := strings.Cut(strconv.FormatFloat(v, 'g', 3, 64), "e")
+	if !found {
+		return digits
+	}
+	sign := ""
+	if exponent[0] == '-' {
+		sign = "−"
+	}
+	return digits + "e" + sign + strings.TrimLeft(exponent, "+-0")
+}
 
 // ends are the captions of a legend's ends: what speaks against the target, and
 // what for it. Beyond says that there are values past the ends.

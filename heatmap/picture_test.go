@@ -136,3 +136,11 @@ func TestOverlayLeavesThePictureWhereThereIsNoRelevance(t *testing.T) {
 		t.Errorf("negative relevance is drawn as %v, want blue", c)
 	}
 }
+
+func TestNumber(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 0.32411: "0.324", 12: "12", 2.031e-5: "2.03e−5", 1.5e-12: "1.5e−12", 4e21: "4e21"} {
+		if got := number(v); got != want {
+			t.Errorf("%g is written %q, want %q", v, got, want)
+		}
+	}
+}

@@ -83,12 +83,16 @@ func processors() map[string]processor {
 	clip := CLIP()
 	clip.Crop = CropFloor
 	vit := HFViT()
-	deit := Preprocess{Width: 256, Height: 256, Filter: Bicubic, CropWidth: 224, CropHeight: 224, Crop: CropFloor,
-		Scale: 1.0 / 255, Mean: all(0.5), Std: all(0.5)}
+	deit := Preprocess{
+		Width: 256, Height: 256, Filter: Bicubic, CropWidth: 224, CropHeight: 224, Crop: CropFloor,
+		Scale: 1.0 / 255, Mean: all(0.5), Std: all(0.5),
+	}
 	siglip := HFViT()
 	siglip.Filter = Bicubic
-	convnext := Preprocess{ShortSide: 384, Crop: CropFloor,
-		Scale: 1.0 / 255, Mean: all(0.5), Std: all(0.5)}
+	convnext := Preprocess{
+		ShortSide: 384, Crop: CropFloor,
+		Scale: 1.0 / 255, Mean: all(0.5), Std: all(0.5),
+	}
 	return map[string]processor{
 		"CLIP":        {defaults: clip},
 		"ChineseCLIP": {defaults: clip},

@@ -116,10 +116,14 @@ func TestParseConfigDefaults(t *testing.T) {
 		{"one channel is grey", `{"image_processor_type": "ViTImageProcessor", "num_channels": 1, "image_mean": [0.5], "image_std": 0.5}`, grey},
 		{"a file may say everything itself", `{"size": {"height": 224, "width": 224}, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5]}`, unnamed},
 		{"a number is a square where nothing crops", `{"size": 224, "image_mean": 0.5, "image_std": 0.5}`, unnamed},
-		{"a number is the short side where something does", `{"size": 256, "do_center_crop": true, "crop_size": 224, "do_normalize": false}`,
-			Preprocess{ShortSide: 256, Filter: Bilinear, CropWidth: 224, CropHeight: 224, Crop: CropFloor, Scale: 1.0 / 255, Std: all(1)}},
-		{"neither resized nor normalised", `{"do_resize": false, "do_normalize": false}`,
-			Preprocess{Filter: Bilinear, Crop: CropFloor, Scale: 1.0 / 255, Std: all(1)}},
+		{
+			"a number is the short side where something does", `{"size": 256, "do_center_crop": true, "crop_size": 224, "do_normalize": false}`,
+			Preprocess{ShortSide: 256, Filter: Bilinear, CropWidth: 224, CropHeight: 224, Crop: CropFloor, Scale: 1.0 / 255, Std: all(1)},
+		},
+		{
+			"neither resized nor normalised", `{"do_resize": false, "do_normalize": false}`,
+			Preprocess{Filter: Bilinear, Crop: CropFloor, Scale: 1.0 / 255, Std: all(1)},
+		},
 		{"what is off does not matter", `{"image_processor_type": "ViTImageProcessor", "do_pad": false}`, HFViT()},
 	}
 	for _, tt := range tests {

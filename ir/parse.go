@@ -163,8 +163,10 @@ func (p *parser) file() *fileSyntax {
 	return f
 }
 
-var headerKeys = []string{"ir_version", "opset_import", "producer_name", "producer_version", "domain",
-	"model_version", "doc_string", "metadata_props", "overload"}
+var headerKeys = []string{
+	"ir_version", "opset_import", "producer_name", "producer_version", "domain",
+	"model_version", "doc_string", "metadata_props", "overload",
+}
 
 func (p *parser) header() headerSyntax {
 	h := headerSyntax{start: p.tok}

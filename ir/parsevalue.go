@@ -178,9 +178,17 @@ type attrKind struct {
 }
 
 var attrKinds = []attrKind{
-	{"int", int64(0)}, {"float", float32(0)}, {"string", ""}, {"tensor", (*Tensor)(nil)}, {"graph", (*Graph)(nil)},
-	{"type_proto", Type{}}, {"ints", []int64(nil)}, {"floats", []float32(nil)}, {"strings", []string(nil)},
-	{"tensors", []*Tensor(nil)}, {"graphs", []*Graph(nil)},
+	{"int", int64(0)},
+	{"float", float32(0)},
+	{"string", ""},
+	{"tensor", (*Tensor)(nil)},
+	{"graph", (*Graph)(nil)},
+	{"type_proto", Type{}},
+	{"ints", []int64(nil)},
+	{"floats", []float32(nil)},
+	{"strings", []string(nil)},
+	{"tensors", []*Tensor(nil)},
+	{"graphs", []*Graph(nil)},
 }
 
 func attrKindNames() []string {

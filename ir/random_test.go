@@ -44,8 +44,10 @@ func randomFunc(r *rand.Rand) *Func {
 	f.Body.Append(eps)
 	vals := []*Value{x, y, eps.Out[0]}
 	for range 1 + r.IntN(4) {
-		n := &Node{Op: OpName{Name: []string{"Add", "Mul", "Div"}[r.IntN(3)]}, Out: []*Value{{Name: "t"}},
-			In: []*Value{vals[r.IntN(len(vals))], vals[r.IntN(len(vals))]}}
+		n := &Node{
+			Op: OpName{Name: []string{"Add", "Mul", "Div"}[r.IntN(3)]}, Out: []*Value{{Name: "t"}},
+			In: []*Value{vals[r.IntN(len(vals))], vals[r.IntN(len(vals))]},
+		}
 		f.Body.Append(n)
 		vals = append(vals, n.Out[0])
 	}

@@ -20,13 +20,13 @@ func canonical(c *Context, m *ir.Model) error {
 		if x == nil {
 			continue
 		}
-		y := n.Out[0]
+		y, from := n.Out[0], n.String()
 		if g.IsOutput(y) && (x.Def == nil || g.IsOutput(x) || n.Op.Name == "Identity") {
 			if n.Op.Name == "Identity" {
 				continue // an output that repeats an input or another output
 			}
 			b := m.At(g, n)
-			b.Origin = "canonical <- " + n.String()
+			b.Origin = "canonical <- " + from
 			g.Replace(y, b.Op("Identity", x), b)
 			if err := b.Err(); err != nil {
 				return err
@@ -37,7 +37,7 @@ func canonical(c *Context, m *ir.Model) error {
 			}
 			replaceKeepingNames(m, y, x)
 		}
-		c.Did(why, n.String(), x.Name)
+		c.Did(why, from, x.Name)
 		if err := g.Remove(n); err != nil {
 			return err
 		}

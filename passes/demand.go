@@ -164,6 +164,9 @@ func (p *pusher) push(n *ir.Node) error {
 		return err
 	}
 	y.Name, y.Role = n.Name, n.Role
+	if n.Origin != "" { // a recognized node stays one
+		y.Origin = n.Origin
+	}
 	if t, err := ir.Refine(y.Out[0].Type, cutType(v.Type, axis)); err == nil {
 		y.Out[0].Type = t
 	}

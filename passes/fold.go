@@ -80,7 +80,7 @@ func knowledge(n *ir.Node) string {
 }
 
 func replaceByConst(c *Context, m *ir.Model, n *ir.Node, data []*ir.Tensor) error {
-	g := m.Graph
+	g, from := m.Graph, n.String()
 	for i, v := range n.Out {
 		if v == nil || data[i] == nil {
 			continue
@@ -90,7 +90,7 @@ func replaceByConst(c *Context, m *ir.Model, n *ir.Node, data []*ir.Tensor) erro
 				return nil
 			}
 			b := m.At(g, n)
-			b.Origin = "fold <- " + n.String()
+			b.Origin = "fold <- " + from
 			id := b.Op("Identity", g.Const(v.Name, data[i]))
 			g.Replace(v, id, b)
 			if err := b.Err(); err != nil {
@@ -104,7 +104,7 @@ func replaceByConst(c *Context, m *ir.Model, n *ir.Node, data []*ir.Tensor) erro
 		k.Aliases, v.Aliases = v.Aliases, nil
 		g.ReplaceUses(v, k)
 	}
-	c.Did("constant", n.String(), n.Op.Name)
+	c.Did("constant", from, n.Op.Name)
 	return g.Remove(n)
 }
 

@@ -19,19 +19,26 @@ import (
 )
 
 // A grower builds random graphs of what networks are made of, as exporters
-// spell it. All values are float[3,4].
+// spell it. All values have the same shape, a matrix or a batch of matrices.
 type grower struct {
 	*ir.Builder
-	r    *rand.Rand
-	vals []*ir.Value
+	r     *rand.Rand
+	shape []int64
+	vals  []*ir.Value
 }
 
-// grow returns a model of so many steps, each of one of the given kinds.
+// grow returns a model of so many steps on values of shape [3,4], each step of
+// one of the given kinds.
 func grow(t testing.TB, seed uint64, steps int, kinds []func(*grower) *ir.Value) *ir.Model {
 	t.Helper()
+	return growShaped(t, seed, steps, kinds, 3, 4)
+}
+
+func growShaped(t testing.TB, seed uint64, steps int, kinds []func(*grower) *ir.Value, shape ...int64) *ir.Model {
+	t.Helper()
 	m := &ir.Model{Graph: ir.NewGraph("random"), Opsets: map[string]int64{"": ops.Version}, Ops: ops.Standard()}
-	g := &grower{Builder: m.At(m.Graph, nil), r: rand.New(rand.NewPCG(seed, 0))}
-	g.vals = []*ir.Value{m.Graph.Input("x", ir.TypeOf(ir.Float, 3, 4)), m.Graph.Input("u", ir.TypeOf(ir.Float, 3, 4))}
+	g := &grower{Builder: m.At(m.Graph, nil), r: rand.New(rand.NewPCG(seed, 0)), shape: shape}
+	g.vals = []*ir.Value{m.Graph.Input("x", ir.TypeOf(ir.Float, shape...)), m.Graph.Input("u", ir.TypeOf(ir.Float, shape...))}
 	for range steps {
 		v := kinds[g.r.IntN(len(kinds))](g)
 		g.vals = append(g.vals, v)
@@ -78,14 +85,15 @@ var conserving = []func(*grower) *ir.Value{
 	func(g *grower) *ir.Value { return g.Op("Tanh", g.recent()) },
 	func(g *grower) *ir.Value { x := g.recent(); return g.Mul(x, g.Op("Sigmoid", x)) },
 	func(g *grower) *ir.Value {
-		return g.Op("Reshape", g.Transpose(g.recent(), 1, 0), g.Ints(3, 4))
+		return g.Op("Reshape", g.SwapLast(g.recent()), g.Ints(g.shape...))
 	},
 	func(g *grower) *ir.Value {
-		both := g.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, g.recent(), g.pick())
-		return g.Op("Slice", both, g.Ints(2), g.Ints(5), g.Ints(0))
+		axis := int64(len(g.shape) - 2)
+		both := g.OpA("Concat", ir.Attrs{{Name: "axis", Value: axis}}, g.recent(), g.pick())
+		return g.Op("Slice", both, g.Ints(2), g.Ints(5), g.Ints(axis))
 	},
 	func(g *grower) *ir.Value {
-		return g.MatMul(g.MatMul(g.recent(), g.Transpose(g.pick(), 1, 0)), g.pick())
+		return g.MatMul(g.MatMul(g.recent(), g.SwapLast(g.pick())), g.pick())
 	},
 }
 
@@ -96,7 +104,7 @@ var allKinds = append(slices.Clone(conserving),
 	func(g *grower) *ir.Value { x := g.recent(); return g.Sub(g.Op("Neg", x), g.Op("Neg", x)) }, // for cse
 	func(g *grower) *ir.Value { return g.Add(g.recent(), g.Op("Exp", g.weight(4))) },            // for fold
 	func(g *grower) *ir.Value { // attention
-		scores := g.Mul(g.MatMul(g.recent(), g.Transpose(g.pick(), 1, 0)), g.number(0.5))
+		scores := g.Mul(g.MatMul(g.recent(), g.SwapLast(g.pick())), g.number(0.5))
 		return g.MatMul(g.OpA("Softmax", ir.Attrs{{Name: "axis", Value: int64(-1)}}, scores), g.pick())
 	},
 	func(g *grower) *ir.Value { // RMSNormalization
@@ -263,4 +271,69 @@ func TestGraphsConserve(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Computing only what the targets need gives the same relevance.
+func TestDemandGivesTheSame(t *testing.T) {
+	cut := 0
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			m := growShaped(t, seed, 3+int(seed/6), allKinds, 2, 3, 4)
+			in, _ := randomInputs(m)
+			position := int64(seed%5) - 2
+			opt := passes.Options{Eval: reference.Eval, Form: passes.Form(seed % 2), Targets: []passes.Target{{Output: "y", Position: position}}}
+			if seed%3 == 0 {
+				opt.Targets = []passes.Target{{Output: "y", Index: []int64{0, position, 1}}, {Output: "y", Index: []int64{1, position, 2}, Weight: -0.5}}
+			}
+			run := func(only bool) map[string]*ir.Tensor {
+				c := m.Clone()
+				opt.TargetsOnly = only
+				if _, err := passes.Default().Run(context.Background(), c, opt, passes.Driver{Strict: true}); err != nil {
+					t.Fatal(err)
+				}
+				if n, _ := c.Graph.Find("y").Type.Shape[1].Num(); only && n == 1 {
+					cut++
+				}
+				out, err := evaluate(c, in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			want, got := run(false), run(true)
+			for _, name := range []string{"R:x", "R:u"} {
+				if d := worst(t, got[name], want[name]); !(d <= 1e-9) {
+					t.Errorf("%s differs by %g", name, d)
+				}
+			}
+		})
+	}
+	if cut == 0 {
+		t.Error("nothing was cut")
+	}
+}
+
+// A long chain of nodes that sink to one place uses up the labels between two
+// neighbours.
+func TestScheduleOfManySinking(t *testing.T) {
+	m := &ir.Model{Graph: ir.NewGraph("many"), Opsets: map[string]int64{"": ops.Version}, Ops: ops.Standard()}
+	b := m.At(m.Graph, nil)
+	x := m.Graph.Input("x", ir.TypeOf(ir.Float, 2))
+	var early []*ir.Value
+	for range 100 {
+		early = append(early, b.Op("Neg", x))
+	}
+	sum := b.Op("Exp", x)
+	for _, v := range early {
+		sum = b.Add(b.Op("Abs", sum), v)
+	}
+	m.Graph.Outputs = []*ir.Value{b.Named("y", b.Op("Sum", append(early, sum)...))}
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	before := m.Clone()
+	if _, err := (passes.Pipeline{passes.Schedule}).Run(context.Background(), m, passes.Options{}, passes.Driver{}); err != nil {
+		t.Fatal(err)
+	}
+	sameForward(t, before, m, 0)
 }

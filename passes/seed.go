@@ -49,6 +49,9 @@ func seed(c *Context, m *ir.Model) error {
 		if sum.Def == nil { // an input: give it a node of its own to be named
 			sum = b.Op("Identity", sum)
 		}
+		if old := m.Graph.Find(seedName(v.Name)); old != nil { // of a model that was rewritten before
+			m.Graph.Rename(old, old.Name+":before")
+		}
 		b.Named(seedName(v.Name), sum)
 		if err := b.Err(); err != nil {
 			return diag.Errorf("LX3004", "target of %s: %w", v.Name, err).In(m.File)
@@ -117,9 +120,6 @@ func (s *seeder) index(t Target) *ir.Value {
 	case rank < 0:
 		return s.Fail("the rank of %s is unknown", s.y)
 	case t.Index != nil:
-		if err := s.inside(t.Index); err != nil {
-			return s.Fail("%s: %w", t, err)
-		}
 		return s.Constant(ir.Of(t.Index, 1, len(t.Index)))
 	}
 	switch {
@@ -161,18 +161,6 @@ func (s *seeder) ofChannels(rank int) *ir.Value {
 	return s.join(columns...)
 }
 
-// inside checks an index against the known dimensions. GatherND and ScatterND
-// count negative ones from the end.
-func (s *seeder) inside(index []int64) error {
-	for a, i := range index {
-		n, known := s.y.Type.Shape[a].Num()
-		if known && (i >= n || i < -n) {
-			return fmt.Errorf("index %d of axis %d is outside 0…%d", i, a, n-1)
-		}
-	}
-	return nil
-}
-
 func (s *seeder) atPosition(pos int64) *ir.Value {
 	end := pos + 1
 	if pos == -1 {
@@ -180,9 +168,6 @@ func (s *seeder) atPosition(pos int64) *ir.Value {
 	}
 	row := s.Op("Slice", s.y, s.Ints(pos), s.Ints(end), s.Ints(1)) // [B, 1, V]
 	best := s.OpA("Reshape", nil, s.argmax(row, -1), s.Ints(-1, 1))
-	if n, known := s.y.Type.Shape[1].Num(); known && (pos >= n || pos < -n) {
-		return s.Fail("position %d is outside 0…%d", pos, n-1)
-	}
 	at := s.Op("Expand", s.Constant(ir.Of([]int64{pos}, 1, 1)), s.Op("Shape", best))
 	return s.join(s.rows(), at, best)
 }

@@ -125,7 +125,36 @@ func (t *Target) resolve(m *ir.Model) (*ir.Value, error) {
 	case t.Index != nil && v.Type.Rank() >= 0 && len(t.Index) != v.Type.Rank():
 		return nil, diag.Errorf("LX3004", "target %s has %d indices, and %s is %s", t, len(t.Index), t.Output, v.Type).In(m.File)
 	}
+	if err := t.inside(v); err != nil {
+		return nil, diag.Errorf("LX3004", "target %s: %w", t, err).In(m.File)
+	}
 	return v, nil
+}
+
+// inside checks t against the dimensions of v that are known. Negative indices
+// count from the end.
+func (t *Target) inside(v *ir.Value) error {
+	shape := v.Type.Shape
+	for a, i := range t.Index {
+		if a < len(shape) {
+			if err := inRange(shape[a], i); err != nil {
+				return fmt.Errorf("axis %d: %w", a, err)
+			}
+		}
+	}
+	if t.Index == nil && !t.Seed && len(shape) == 3 {
+		if err := inRange(shape[1], t.Position); err != nil {
+			return fmt.Errorf("position: %w", err)
+		}
+	}
+	return nil
+}
+
+func inRange(d ir.Dim, i int64) error {
+	if n, known := d.Num(); known && (i >= n || i < -n) {
+		return fmt.Errorf("%d is outside 0…%d", i, n-1)
+	}
+	return nil
 }
 
 func defaultOutput(g *ir.Graph) *ir.Value {

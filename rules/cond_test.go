@@ -14,9 +14,21 @@ func TestGlob(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "a/b.c", true}, {"a*c", "abbc", true}, {"a*c", "ac", true},
-		{"a*c", "acb", false}, {"*mlp*", "layer.0.mlp.fc", true}, {"?", "a", true}, {"?", "", false}, {"?b", "ab", true},
-		{"a*b*c", "a.b.b.c", true}, {"a*b*c", "a.c", false}, {"*a*a*a*a*a*b", strings.Repeat("a", 100), false}, {"[a]", "a", false},
+		{"", "", true},
+		{"", "a", false},
+		{"*", "", true},
+		{"*", "a/b.c", true},
+		{"a*c", "abbc", true},
+		{"a*c", "ac", true},
+		{"a*c", "acb", false},
+		{"*mlp*", "layer.0.mlp.fc", true},
+		{"?", "a", true},
+		{"?", "", false},
+		{"?b", "ab", true},
+		{"a*b*c", "a.b.b.c", true},
+		{"a*b*c", "a.c", false},
+		{"*a*a*a*a*a*b", strings.Repeat("a", 100), false},
+		{"[a]", "a", false},
 	} {
 		if got := glob(tt.pattern, tt.s); got != tt.want {
 			t.Errorf("glob(%q, %q) = %v", tt.pattern, tt.s, got)

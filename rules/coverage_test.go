@@ -19,13 +19,15 @@ var unruled = map[string]string{
 	"Sinh": unusual, "Cosh": unusual, "Asin": unusual, "Acos": unusual, "Atan": unusual, "Asinh": unusual, "Acosh": unusual, "Atanh": unusual,
 
 	"MeanVarianceNormalization": "no exporter writes it, and it has no form with its statistics held constant",
-	"LogSoftmax":                "explain the logits before it: a log probability has a constant that no input answers for",
+	"DeformConv":                "its offsets depend on its input, and no rule shares relevance with them",
+	"CumProd":                   unusual, "Det": unusual,
+	"LogSoftmax": "explain the logits before it: a log probability has a constant that no input answers for",
 }
 
 const (
 	statistics = "a part of a normalization, softmax or norm: a live one says that the whole was not recognized"
 	periodic   = "a position, not a feature: its input is constant"
-	unusual    = "no activation that a network is known to use: whoever does can say identity"
+	unusual    = "networks are not known to use it: whoever does can give it a rule"
 )
 
 // TestCoverage compares the operators that have a derivative with the lines of

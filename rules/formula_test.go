@@ -47,8 +47,13 @@ func TestFormulas(t *testing.T) {
 		{"taylor", one("Softmax (x)"), "taylor", []float64{1, 1, 1}, []float64{3, 6, 0}, []float64{0, 3, -3}},                    // s = ⅓, ΣR = 9
 		{"taylor, masked", one("Softmax (x)"), "taylor", []float64{1, 1, math.Inf(-1)}, []float64{3, 5, 0}, []float64{-1, 1, 0}}, // s = ½, ½, 0
 		{"norm-identity", "g (float[3] x) => (float[3] z) <float[3] w = {1, 2, 3}> { z = RMSNormalization (x, w) }", "norm-identity", []float64{1, -2, 3}, []float64{8, 12, 16}, []float64{8, 12, 16}},
-		{"layernorm-epsilon", "g (float[3] x) => (float[3] z) <float[3] w = {1, 1, 1}> { z = LayerNormalization <epsilon = 1.3333334> (x, w) }",
-			"layernorm-epsilon(1, sign)", []float64{-2, 0, 2}, []float64{2, 0, 4}, []float64{4. / 3, 0, 5. / 3}}, // σ = 2, z = (-1, 0, 1), s = (-1, 0, 2), s/σ minus its mean ⅙
+		{
+			"layernorm-epsilon", "g (float[3] x) => (float[3] z) <float[3] w = {1, 1, 1}> { z = LayerNormalization <epsilon = 1.3333334> (x, w) }",
+			"layernorm-epsilon(1, sign)",
+			[]float64{-2, 0, 2},
+			[]float64{2, 0, 4},
+			[]float64{4. / 3, 0, 5. / 3},
+		}, // σ = 2, z = (-1, 0, 1), s = (-1, 0, 2), s/σ minus its mean ⅙
 		{"gamma, z below zero", dense, "gamma(1, 0)", []float64{1, -2, 3}, []float64{8}, []float64{-2, 4, 6}},   // W₊ = (4, 2, -1), W₋ = (2, 1, -2), z₋ = 2 - 4 - 6
 		{"gamma, z above zero", dense, "gamma(1, 0)", []float64{-1, 2, -3}, []float64{8}, []float64{-2, 4, 6}},  // z₊ = -2 + 4 + 6
 		{"gamma, z zero loses all", dense, "gamma(1, 0)", []float64{1, 1, 3}, []float64{8}, []float64{0, 0, 0}}, //

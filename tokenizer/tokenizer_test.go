@@ -41,8 +41,10 @@ func TestEncodeByHand(t *testing.T) {
 	}
 	want := []Token{
 		{9, "<x>", 0, 0, true},
-		{6, "low", 0, 3, false}, {7, "er", 3, 5, false},
-		{2, "w", 7, 8, false}, {7, "er", 8, 10, false},
+		{6, "low", 0, 3, false},
+		{7, "er", 3, 5, false},
+		{2, "w", 7, 8, false},
+		{7, "er", 8, 10, false},
 		{9, "<x>", 10, 14, true},
 		{8, "?", 14, 16, false},
 	}

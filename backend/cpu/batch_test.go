@@ -15,26 +15,46 @@ type batchFact struct {
 
 func TestGemmBatch(t *testing.T) {
 	tests := map[string]batchFact{
-		"scores of 9 heads in rows of 9·8": {m: 21, n: 19, k: 8, transB: true, lda: 72, ldb: 72, ldc: 19,
-			offA: Steps(9, 8), offB: Steps(9, 8), offC: Steps(9, 21*19)},
-		"values of 9 heads": {m: 21, n: 8, k: 19, lda: 19, ldb: 72, ldc: 72,
-			offA: Steps(9, 21*19), offB: Steps(9, 8), offC: Steps(9, 8)},
-		"transposed probabilities": {m: 19, n: 8, k: 21, transA: true, lda: 19, ldb: 72, ldc: 72,
-			offA: Steps(9, 21*19), offB: Steps(9, 8), offC: Steps(9, 8)},
-		"grouped queries: 3 heads share one key": {m: 20, n: 20, k: 8, transB: true, lda: 48, ldb: 16, ldc: 20,
-			offA: Steps(6, 8), offB: []int{0, 0, 0, 8, 8, 8}, offC: Steps(6, 400)},
-		"one B for all, stacked": {m: 5, n: 40, k: 33, lda: 33, ldb: 40, ldc: 40,
-			offA: Steps(7, 5*33), offB: Steps(7, 0), offC: Steps(7, 5*40)},
-		"one B for all, backwards": {m: 5, n: 40, k: 33, lda: 33, ldb: 40, ldc: 40,
-			offA: []int{330, 165, 0}, offB: Steps(3, 0), offC: []int{400, 200, 0}},
-		"one A for all": {m: 5, n: 12, k: 33, lda: 33, ldb: 12, ldc: 12,
-			offA: Steps(4, 0), offB: Steps(4, 33*12), offC: Steps(4, 60)},
-		"one A for all, rows that crowd": {m: 16, n: 70, k: 256, lda: 256, ldb: 70, ldc: 70,
-			offA: []int{0, 0, 4096, 4096}, offB: Steps(4, 256*70), offC: Steps(4, 16*70)},
-		"rows": {m: 1, n: 70, k: 50, lda: 50, ldb: 70, ldc: 70,
-			offA: Steps(4, 50), offB: Steps(4, 3500), offC: Steps(4, 70)},
-		"columns": {m: 30, n: 1, k: 50, lda: 50, ldb: 3, ldc: 2,
-			offA: Steps(4, 1500), offB: Steps(2, 1), offC: Steps(4, 60)},
+		"scores of 9 heads in rows of 9·8": {
+			m: 21, n: 19, k: 8, transB: true, lda: 72, ldb: 72, ldc: 19,
+			offA: Steps(9, 8), offB: Steps(9, 8), offC: Steps(9, 21*19),
+		},
+		"values of 9 heads": {
+			m: 21, n: 8, k: 19, lda: 19, ldb: 72, ldc: 72,
+			offA: Steps(9, 21*19), offB: Steps(9, 8), offC: Steps(9, 8),
+		},
+		"transposed probabilities": {
+			m: 19, n: 8, k: 21, transA: true, lda: 19, ldb: 72, ldc: 72,
+			offA: Steps(9, 21*19), offB: Steps(9, 8), offC: Steps(9, 8),
+		},
+		"grouped queries: 3 heads share one key": {
+			m: 20, n: 20, k: 8, transB: true, lda: 48, ldb: 16, ldc: 20,
+			offA: Steps(6, 8), offB: []int{0, 0, 0, 8, 8, 8}, offC: Steps(6, 400),
+		},
+		"one B for all, stacked": {
+			m: 5, n: 40, k: 33, lda: 33, ldb: 40, ldc: 40,
+			offA: Steps(7, 5*33), offB: Steps(7, 0), offC: Steps(7, 5*40),
+		},
+		"one B for all, backwards": {
+			m: 5, n: 40, k: 33, lda: 33, ldb: 40, ldc: 40,
+			offA: []int{330, 165, 0}, offB: Steps(3, 0), offC: []int{400, 200, 0},
+		},
+		"one A for all": {
+			m: 5, n: 12, k: 33, lda: 33, ldb: 12, ldc: 12,
+			offA: Steps(4, 0), offB: Steps(4, 33*12), offC: Steps(4, 60),
+		},
+		"one A for all, rows that crowd": {
+			m: 16, n: 70, k: 256, lda: 256, ldb: 70, ldc: 70,
+			offA: []int{0, 0, 4096, 4096}, offB: Steps(4, 256*70), offC: Steps(4, 16*70),
+		},
+		"rows": {
+			m: 1, n: 70, k: 50, lda: 50, ldb: 70, ldc: 70,
+			offA: Steps(4, 50), offB: Steps(4, 3500), offC: Steps(4, 70),
+		},
+		"columns": {
+			m: 30, n: 1, k: 50, lda: 50, ldb: 3, ldc: 2,
+			offA: Steps(4, 1500), offB: Steps(2, 1), offC: Steps(4, 60),
+		},
 		"no products": {m: 3, n: 3, k: 3, lda: 3, ldb: 3, ldc: 3},
 	}
 	tests["columns"] = func() batchFact { c := tests["columns"]; c.offB = []int{0, 1, 0, 2}; return c }()

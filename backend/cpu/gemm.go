@@ -12,8 +12,10 @@ import "fmt"
 // Nothing needs to be aligned; B may lie in a mapped file. k = 0 gives C = 0. It
 // panics if a slice is too short for its shape.
 func (e *Engine) Gemm(m, n, k int, a []float32, lda int, transA bool, b []float32, ldb int, transB bool, c []float32, ldc int, accumulate bool) {
-	g := product{m: m, n: n, k: k,
-		a: operand{a, lda, transA}, b: operand{b, ldb, transB}, c: operand{c, ldc, false}, accumulate: accumulate}
+	g := product{
+		m: m, n: n, k: k,
+		a: operand{a, lda, transA}, b: operand{b, ldb, transB}, c: operand{c, ldc, false}, accumulate: accumulate,
+	}
 	g.check(1, zero, zero, zero)
 	e.products(g, 1, zero, zero, zero)
 }
@@ -33,8 +35,10 @@ func (e *Engine) GemmBatch(m, n, k int, a []float32, lda int, transA bool, offA 
 	if nb == 0 {
 		return
 	}
-	g := product{m: m, n: n, k: k,
-		a: operand{a, lda, transA}, b: operand{b, ldb, transB}, c: operand{c, ldc, false}, accumulate: accumulate}
+	g := product{
+		m: m, n: n, k: k,
+		a: operand{a, lda, transA}, b: operand{b, ldb, transB}, c: operand{c, ldc, false}, accumulate: accumulate,
+	}
 	g.check(nb, offA, offB, offC)
 	if g.stacked(offA, offB, offC) { // one tall product: B is packed once for all
 		g.m *= nb

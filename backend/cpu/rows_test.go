@@ -66,37 +66,43 @@ func rowFacts(rows, n int) map[string]rowFact {
 	return map[string]rowFact{
 		"softmax": {
 			func(e *Engine, rows, n int, dst []float32) { e.Softmax(rows, n, dst, x) },
-			func(row, n int) []float64 { return softmax64(float64s(x, row, n)) }},
+			func(row, n int) []float64 { return softmax64(float64s(x, row, n)) },
+		},
 		"softmax in place": {
 			func(e *Engine, rows, n int, dst []float32) { copy(dst, x); e.Softmax(rows, n, dst, dst) },
-			func(row, n int) []float64 { return softmax64(float64s(x, row, n)) }},
+			func(row, n int) []float64 { return softmax64(float64s(x, row, n)) },
+		},
 		"softmax backward": {
 			func(e *Engine, rows, n int, dst []float32) { e.SoftmaxVJP(rows, n, dst, y, g) },
 			func(row, n int) []float64 {
 				yy, gg := float64s(y, row, n), float64s(g, row, n)
 				s := sumOf(n, func(i int) float64 { return yy[i] * gg[i] })
 				return each(row, func(i int) float64 { return yy[i] * (gg[i] - s) })
-			}},
+			},
+		},
 		"softmax taylor": {
 			func(e *Engine, rows, n int, dst []float32) { e.SoftmaxTaylor(rows, n, dst, x, y, g) },
 			func(row, n int) []float64 {
 				xx, yy, gg := float64s(x, row, n), float64s(y, row, n), float64s(g, row, n)
 				s := sumOf(n, func(i int) float64 { return gg[i] })
 				return each(row, func(i int) float64 { return xx[i] * (gg[i] - yy[i]*s) })
-			}},
+			},
+		},
 		"rms norm": {
 			func(e *Engine, rows, n int, dst []float32) { e.RMSNorm(rows, n, dst, x, w, eps) },
 			func(row, n int) []float64 {
 				xx := float64s(x, row, n)
 				r := 1 / math.Sqrt(sumOf(n, func(i int) float64 { return xx[i] * xx[i] })/float64(n)+eps)
 				return each(row, func(i int) float64 { return xx[i] * r * float64(w[i]) })
-			}},
+			},
+		},
 		"layer norm": {
 			func(e *Engine, rows, n int, dst []float32) { e.LayerNorm(rows, n, dst, x, w, b, eps) },
 			func(row, n int) []float64 {
 				m, v := moments(float64s(x, row, n))
 				return each(row, func(i int) float64 { return (float64(x[row*n+i])-m)/math.Sqrt(v+eps)*float64(w[i]) + float64(b[i]) })
-			}},
+			},
+		},
 	}
 }
 

@@ -19,4 +19,12 @@
 //     their values and give buffers back after the last one.
 //   - A panic in an op ends the process, because ops run on Gorgonia's own
 //     goroutine. Do recovers.
+//
+// # Kernels
+//
+// kernels.go lists the kernels, by operator and element types. A kernel is a
+// function of a call: it reads c.in, takes memory from c.new or c.reuse, and
+// returns new values or views. What it has taken and does not return goes back
+// by itself. Nodes without a kernel run in the reference interpreter, which is
+// slow; Interpreted lists them.
 package gorgonia

@@ -76,8 +76,9 @@ const columnFloats = 128 << 10
 // time. Windows of one element need no columns.
 func (c *call) convolveColumns(g *convolution) {
 	s := spaceOf(g.ws, false)
+	point := s.taps() == 1 && s.size() == s.plane && s.inner.Stride == 1 && s.inner.Before == 0
+	s, planes := s.unstrided(c, g.x)
 	k, p := g.deep*s.taps(), s.size()
-	point := s.taps() == 1 && p == s.plane && s.inner.Stride == 1 && s.inner.Before == 0
 	w, ld := c.rowsApart(g.w, g.groups*g.wide, k, p)
 	block := min(max(columnFloats/(k+g.wide)&^31, 64), p)
 	blocks := (p + block - 1) / block
@@ -96,7 +97,7 @@ func (c *call) convolveColumns(g *convolution) {
 	each(tasks, func(worker, task int) {
 		item, p0 := task/blocks, task%blocks*block
 		n := min(block, p-p0)
-		x := g.x[item*g.deep*s.plane:]
+		x := planes[item*g.deep*s.plane:]
 		cols, step := x[p0:], p
 		if !point {
 			cols, step = columns[worker*k*block:(worker+1)*k*block], n
@@ -130,12 +131,12 @@ func (g *convolution) fewPositions() bool {
 // convolveTurned makes the product of the columns, turned, with the weights,
 // and turns the result.
 func (c *call) convolveTurned(g *convolution) {
-	s := spaceOf(g.ws, false)
+	s, planes := spaceOf(g.ws, false).unstrided(c, g.x)
 	k, p := g.deep*s.taps(), s.size()
 	columns := flat[float32](c.new(ir.Float, k, p))
 	turned := flat[float32](c.new(ir.Float, p, g.wide))
 	for item := range g.batch * g.groups {
-		x := g.x[item*g.deep*s.plane:]
+		x := planes[item*g.deep*s.plane:]
 		c.engine.Run(k, func(r int) { s.gather(columns[r*p:(r+1)*p], x[r/s.taps()*s.plane:], r%s.taps(), 0) })
 		group := item % g.groups
 		c.engine.Gemm(p, g.wide, k, columns, p, true, g.w[group*g.wide*k:], k, true, turned, g.wide, false)

@@ -52,13 +52,15 @@ func argMax(c *call) ([]*Value, error) {
 	src := c.floats(x)
 	out := c.new(ir.Int64, append(slices.Clone(l.shape), 1)...)
 	dst := flat[int64](out)
-	least, last := c.n.Op.Name == "ArgMin", c.n.Attrs.Int("select_last_index", 0) != 0
+	direction, last := 1, c.n.Attrs.Int("select_last_index", 0) != 0
+	if c.n.Op.Name == "ArgMin" {
+		direction = -1
+	}
 	c.engine.Run(len(dst), func(row int) {
 		line := src[row*l.n : (row+1)*l.n]
 		best := 0
 		for i, v := range line {
-			b := line[best]
-			if !least && v > b || least && v < b || last && v == b {
+			if d := direction * cmp.Compare(v, line[best]); d > 0 || d == 0 && last {
 				best = i
 			}
 		}

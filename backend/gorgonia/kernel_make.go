@@ -30,7 +30,7 @@ func sequence[T float32 | int64 | int32](c *call) ([]*Value, error) {
 	}
 	start, limit, delta := bounds[0], bounds[1], bounds[2]
 	n := math.Ceil((float64(limit) - float64(start)) / float64(delta))
-	if !(n < maxElements) {
+	if !(n < maxElements) || delta == 0 {
 		return nil, fmt.Errorf("from %v to %v in steps of %v", start, limit, delta)
 	}
 	out := c.new(c.in[0].elem, int(max(n, 0)))

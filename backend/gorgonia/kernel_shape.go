@@ -342,37 +342,6 @@ func (c *call) bytes(v *Value) []byte {
 	return d.buf.bytes[d.off*w : (d.off+d.len())*w]
 }
 
-func gather(c *call) ([]*Value, error) {
-	v := c.in[0]
-	a := axisOf(c.n.Attrs.Int("axis", 0), len(v.shape))
-	idx := c.ints(c.in[1])
-	shape := append(append(append([]int{}, v.shape[:a]...), c.in[1].shape...), v.shape[a+1:]...)
-	out := c.new(v.elem, shape...)
-	n := v.shape[a]
-	row := count(v.shape[a+1:]) * size(v.elem)
-	for i, k := range idx {
-		if k < 0 {
-			idx[i] += int64(n)
-		}
-		if idx[i] < 0 || idx[i] >= int64(n) {
-			return nil, fmt.Errorf("index %d of an axis of %d", k, n)
-		}
-	}
-	if row == 0 || len(idx) == 0 {
-		return one(out)
-	}
-	src, dst := c.bytes(v), out.buf.bytes
-	at := 0
-	for o := range count(v.shape[:a]) {
-		for _, k := range idx {
-			from := (o*n + int(k)) * row
-			copy(dst[at:at+row], src[from:from+row])
-			at += row
-		}
-	}
-	return one(out)
-}
-
 func shapeOf(c *call) ([]*Value, error) {
 	v := c.in[0]
 	r := int64(len(v.shape))
@@ -419,53 +388,6 @@ func constantOfShape(c *call) ([]*Value, error) {
 	}
 	for n := len(item); n < len(raw); n *= 2 {
 		copy(raw[n:], raw[:n])
-	}
-	return one(out)
-}
-
-// scatterND writes or adds rows of updates at indices.
-func scatterND(c *call) ([]*Value, error) {
-	mode := c.n.Attrs.String("reduction", "none")
-	if mode != "none" && mode != "add" {
-		return interpret(c)
-	}
-	data, idx := c.in[0], c.ints(c.in[1])
-	is := c.in[1].shape
-	if len(is) == 0 || is[len(is)-1] > len(data.shape) {
-		return nil, fmt.Errorf("indices of shape %v for data of shape %v", is, data.shape)
-	}
-	k := is[len(is)-1]
-	row := count(data.shape[k:])
-	if c.in[2].len() != count(is[:len(is)-1])*row {
-		return nil, fmt.Errorf("updates of shape %v for indices of shape %v and data of shape %v", c.in[2].shape, is, data.shape)
-	}
-	st := rowMajor(data.shape)
-	out := c.reuse(0, ir.Float, data.shape)
-	dst := flat[float32](out)
-	if out.buf != data.buf {
-		c.copyTo(out.buf.bytes[:out.len()*4], data)
-	}
-	updates := c.floats(c.in[2])
-	for i := range count(is[:len(is)-1]) {
-		at := 0
-		for j := range k {
-			x := idx[i*k+j]
-			if x < 0 {
-				x += int64(data.shape[j])
-			}
-			if x < 0 || x >= int64(data.shape[j]) {
-				return nil, fmt.Errorf("index %d of an axis of %d", idx[i*k+j], data.shape[j])
-			}
-			at += int(x) * st[j]
-		}
-		to, from := dst[at:at+row], updates[i*row:(i+1)*row]
-		if mode == "none" {
-			copy(to, from)
-			continue
-		}
-		for j, x := range from {
-			to[j] += x
-		}
 	}
 	return one(out)
 }

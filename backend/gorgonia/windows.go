@@ -65,6 +65,46 @@ func spaceOf(ws []ops.Window, transposed bool) *space {
 	return s
 }
 
+// unstrided returns planes x with the rows in phases, which hold every stride-th
+// element, and the space that reads them: neighbouring positions then read
+// neighbouring elements. Worth it if windows overlap, so that elements are read
+// several times.
+func (s *space) unstrided(c *call, x []float32) (*space, []float32) {
+	w := s.inner
+	if w.Stride == 1 || s.taps() <= 2*w.Stride || w.In == 0 {
+		return s, x
+	}
+	length := (w.In + w.Stride - 1) / w.Stride // of a phase
+	pitch := length * w.Stride
+	t := *s
+	t.inner.Stride = 1
+	t.plane = s.plane / w.In * pitch
+	t.starts = make([]int, len(s.starts))
+	for i, at := range s.starts {
+		t.starts[i] = at
+		if at >= 0 {
+			t.starts[i] = at / w.In * pitch
+		}
+	}
+	t.reaches = make([]reach, len(s.reaches))
+	for k, r := range s.reaches {
+		phase := (r.at%w.Stride + w.Stride) % w.Stride
+		t.reaches[k] = reach{r.lo, r.hi, phase*length + (r.at-phase)/w.Stride}
+	}
+	out := flat[float32](c.new(ir.Float, len(x)/w.In, pitch))
+	c.engine.Run(len(x)/max(s.plane, 1), func(plane int) {
+		for row := range s.plane / w.In {
+			from := x[plane*s.plane+row*w.In:][:w.In]
+			to := out[plane*t.plane+row*pitch:][:pitch]
+			for phase := range w.Stride {
+				n := (w.In - phase + w.Stride - 1) / w.Stride
+				every(to[phase*length:phase*length+n], from[min(phase, w.In):], w.Stride)
+			}
+		}
+	})
+	return &t, out
+}
+
 // taps returns the number of taps of a window.
 func (s *space) taps() int { return s.outerTaps * s.inner.Kernel }
 

@@ -434,7 +434,8 @@ func protoValue(name string, dims ...int64) *pb.ValueInfoProto {
 		s.Dim = append(s.Dim, &pb.TensorShapeProto_Dimension{Value: &pb.TensorShapeProto_Dimension_DimValue{DimValue: d}})
 	}
 	return &pb.ValueInfoProto{Name: name, Type: &pb.TypeProto{
-		Value: &pb.TypeProto_TensorType{TensorType: &pb.TypeProto_Tensor{ElemType: 1, Shape: s}}}}
+		Value: &pb.TypeProto_TensorType{TensorType: &pb.TypeProto_Tensor{ElemType: 1, Shape: s}},
+	}}
 }
 
 // One operand twice, operands left out, and a Constant, whose operand onnx-go

@@ -49,6 +49,15 @@ var activationKernels = map[string]kernel{
 			return gamma * x
 		}, nil)(n, in)
 	},
+	"Shrink": func(n *ir.Node, in []*Array) ([]*Array, error) {
+		limit, bias := float64(n.Attrs.Float("lambd", 0.5)), float64(n.Attrs.Float("bias", 0))
+		return unary(func(x float64) float64 {
+			if math.Abs(x) > limit {
+				return x - math.Copysign(1, x)*bias
+			}
+			return 0
+		}, nil)(n, in)
+	},
 	"HardSigmoid": func(n *ir.Node, in []*Array) ([]*Array, error) {
 		alpha, beta := float64(n.Attrs.Float("alpha", 0.2)), float64(n.Attrs.Float("beta", 0.5))
 		return unary(func(x float64) float64 { return max(0, min(1, alpha*x+beta)) }, nil)(n, in)

@@ -26,6 +26,18 @@ func castTo(n *ir.Node, a *Array, elem ir.DType) (*Array, error) {
 	return out, nil
 }
 
+// bitCast rounds to the type that the elements have, and reads the bits anew.
+func bitCast(n *ir.Node, in []*Array) ([]*Array, error) {
+	t, err := in[0].Tensor()
+	if err != nil {
+		return nil, err
+	}
+	if t, err = ir.NewTensor(ir.DType(n.Attrs.Int("to", 0)), t.Shape, t.Raw); err != nil {
+		return nil, err
+	}
+	return one(FromTensor(t))
+}
+
 // round brings elements to numbers of their type of 8 or 4 bits.
 func round(a *Array, r ir.Rounding) {
 	for i, x := range a.F {

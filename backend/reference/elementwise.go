@@ -17,6 +17,8 @@ var elementwiseKernels = map[string]kernel{
 	"Dropout":    dropout,
 	"Where":      where,
 	"CumSum":     cumSum,
+	"CumProd":    cumProd,
+	"BitCast":    bitCast,
 	"Add":        binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y }),
 	"Sub":        binary(func(x, y float64) float64 { return x - y }, func(x, y int64) int64 { return x - y }),
 	"Mul":        binary(func(x, y float64) float64 { return x * y }, func(x, y int64) int64 { return x * y }),
@@ -287,6 +289,16 @@ func dropout(n *ir.Node, in []*Array) ([]*Array, error) {
 }
 
 func cumSum(n *ir.Node, in []*Array) ([]*Array, error) {
+	return running(n, in, 0, func(s, x float64) float64 { return s + x }, func(s, x int64) int64 { return s + x })
+}
+
+func cumProd(n *ir.Node, in []*Array) ([]*Array, error) {
+	return running(n, in, 1, func(s, x float64) float64 { return s * x }, func(s, x int64) int64 { return s * x })
+}
+
+// running folds every line along an axis from a start and keeps the results on
+// the way.
+func running(n *ir.Node, in []*Array, start int64, f func(s, x float64) float64, g func(s, x int64) int64) ([]*Array, error) {
 	x := in[0]
 	if len(in[1].I) != 1 {
 		return nil, fmt.Errorf("axis has shape %v, want one element", in[1].Shape)
@@ -307,9 +319,9 @@ func cumSum(n *ir.Node, in []*Array) ([]*Array, error) {
 			line = reversed(line)
 		}
 		if x.F != nil {
-			runningSum(out.F, x.F, line, exclusive)
+			runningFold(out.F, x.F, line, exclusive, float64(start), f)
 		} else {
-			runningSum(out.I, x.I, line, exclusive)
+			runningFold(out.I, x.I, line, exclusive, start, func(s, x int64) int64 { return fit(out.Elem, g(s, x)) })
 		}
 	}
 	return []*Array{out}, nil
@@ -323,13 +335,12 @@ func reversed(line []int64) []int64 {
 	return out
 }
 
-func runningSum[T int64 | float64](out, x []T, line []int64, exclusive bool) {
-	var s T
+func runningFold[T int64 | float64](out, x []T, line []int64, exclusive bool, s T, f func(s, x T) T) {
 	for _, i := range line {
 		if exclusive {
 			out[i] = s
 		}
-		s += x[i]
+		s = f(s, x[i])
 		if !exclusive {
 			out[i] = s
 		}

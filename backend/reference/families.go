@@ -13,4 +13,8 @@ var families = []map[string]kernel{
 	convKernels,        // conv.go
 	logicKernels,       // logic.go
 	quantKernels,       // quant.go
+	quantLinearKernels, // quantlinear.go
+	signalKernels,      // signal.go
+	sampleKernels,      // sample.go
+	foundKernels,       // found.go
 }

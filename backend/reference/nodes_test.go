@@ -19,7 +19,7 @@ import (
 
 // TestONNXNodes runs the one-node cases of the onnx package, which
 // testdata/gen/ops/nodes.py collects.
-func TestONNXNodes(t *testing.T) { testNodes(t, "testdata/nodes.jsonl.gz", 800) }
+func TestONNXNodes(t *testing.T) { testNodes(t, "testdata/nodes.jsonl.gz", 1150) }
 
 // TestONNXRuntime runs the cases of ir/ops/testdata against what ONNX Runtime
 // computed for them in float32, by testdata/gen/ops/ort.py.

@@ -30,10 +30,14 @@ func spaceToDepth(n *ir.Node, in []*Array) ([]*Array, error) {
 	if len(x.Shape) != 4 || b < 1 || x.Shape[2]%b != 0 || x.Shape[3]%b != 0 {
 		return nil, fmt.Errorf("shape %v does not have blocks of %d", x.Shape, b)
 	}
+	crd := n.Attrs.String("mode", "DCR") == "CRD"
 	depth, step := x.Shape[1], steps(x.Shape)
 	shape := []int{x.Shape[0], depth * b * b, x.Shape[2] / b, x.Shape[3] / b}
 	return one(pick(x, shape, nil, func(at []int) int {
 		block, c := at[1]/depth, at[1]%depth
+		if crd {
+			block, c = at[1]%(b*b), at[1]/(b*b)
+		}
 		return dot([]int{at[0], c, at[2]*b + block/b, at[3]*b + block%b}, step)
 	}))
 }

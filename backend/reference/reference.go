@@ -5,6 +5,7 @@ package reference
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/ir"
@@ -63,6 +64,9 @@ func kernelOf(op ir.OpName) kernel {
 		if k := family[op.String()]; k != nil {
 			return k
 		}
+	}
+	if slices.Contains(writtenOut, op.String()) {
+		return byBody
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func (r *run) apply(n *ir.Node, in []*Array, e *env) ([]*Array, error) {
 	}
 	f := r.m.Func(n.Op)
 	if f == nil {
-		return r.body(n, in)
+		return r.body(n, in, e)
 	}
 	body, err := ir.Instantiate(r.m, f, n)
 	if err != nil {

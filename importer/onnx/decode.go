@@ -52,8 +52,10 @@ func decode(src *mapping, fs *files, o options) (*ir.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{options: o, files: fs, src: src, steps: steps(),
-		funcs: map[funcKey]*pb.FunctionProto{}, opaque: map[ir.OpName]bool{}, tensors: map[*pb.TensorProto]*ir.Tensor{}}
+	d := &decoder{
+		options: o, files: fs, src: src, steps: steps(),
+		funcs: map[funcKey]*pb.FunctionProto{}, opaque: map[ir.OpName]bool{}, tensors: map[*pb.TensorProto]*ir.Tensor{},
+	}
 	d.m = &ir.Model{
 		Ops: o.ops, Opsets: map[string]int64{"": max(minSpelling, opsets[""])},
 		Producer: strings.TrimSpace(p.ProducerName + " " + p.ProducerVersion),

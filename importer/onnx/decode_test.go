@@ -153,15 +153,19 @@ func TestDecodeRefuses(t *testing.T) {
 			w := &pb.TensorProto{Name: "w", Dims: []int64{0}, DataType: 1}
 			m.Graph.Initializer = []*pb.TensorProto{w, w}
 		})},
-		{"a circle", "LX1004", "2 nodes read each other's outputs in a circle: a <- b",
-			protoModel(17, "x", "y", protoNode("a = Add(x, b)"), protoNode("b = Relu(a)"), protoNode("y = Relu(b)"))},
+		{
+			"a circle", "LX1004", "2 nodes read each other's outputs in a circle: a <- b",
+			protoModel(17, "x", "y", protoNode("a = Add(x, b)"), protoNode("b = Relu(a)"), protoNode("y = Relu(b)")),
+		},
 		{"a node that reads itself", "LX1004", "in a circle: a", protoModel(17, "x", "a", protoNode("a = Add(x, a)"))},
 		{"a function that calls itself", "LX1007", "calls itself", withFunctions(protoModel(17, "x", "y", protoNode("y = f.F(x)")),
 			protoFunction("f", "F", "a", "r", protoNode("r = f.F(a)")))},
 		{"functions that call each other", "LX1007", "f.F calls itself", withFunctions(protoModel(17, "x", "y", protoNode("y = f.F(x)")),
 			protoFunction("f", "F", "a", "r", protoNode("r = f.G(a)")), protoFunction("f", "G", "a", "r", protoNode("r = f.F(a)")))},
-		{"functions that double 40 times", "LX1007", "more than 262144 nodes",
-			withFunctions(protoModel(17, "x", "y", protoNode("y = f.F0(x)")), chain(40)...)},
+		{
+			"functions that double 40 times", "LX1007", "more than 262144 nodes",
+			withFunctions(protoModel(17, "x", "y", protoNode("y = f.F0(x)")), chain(40)...),
+		},
 		{"functions 70 deep", "LX1007", "more than 64 deep", withFunctions(protoModel(17, "x", "y", protoNode("y = f.F0(x)")), chain(70)...)},
 		{"a function defined twice", "LX1004", "defined twice", withFunctions(good(), chain(1)[0], chain(1)[0])},
 		{"a function with a name made twice", "LX1004", `defines "r" twice`, withFunctions(protoModel(17, "x", "y", protoNode("y = f.F(x)")),
@@ -176,8 +180,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"an input too many", "LX1012", "inputs", protoModel(17, "x", "y", protoNode("y = Relu(x, x)"))},
 		{"a required input left out", "LX1012", "missing", protoModel(17, "x", "y", protoNode("y = Add(, x)"))},
 		{"an attribute given twice", "LX1011", "twice", protoModel(17, "x", "y", protoNode("y = Elu(x)", protoAttr("alpha", 1.0), protoAttr("alpha", 1.0)))},
-		{"an attribute of a function outside one", "LX1011", "is in none",
-			protoModel(17, "x", "y", protoNode("y = Elu(x)", refAttr("alpha", "a", pb.AttributeProto_FLOAT)))},
+		{
+			"an attribute of a function outside one", "LX1011", "is in none",
+			protoModel(17, "x", "y", protoNode("y = Elu(x)", refAttr("alpha", "a", pb.AttributeProto_FLOAT))),
+		},
 		{"text that is not UTF-8", "LX1011", "UTF-8", protoModel(17, "x", "y", protoNode("y = Gelu(x)", protoAttr("approximate", "\xff")))},
 		{"a Constant without a value", "LX1011", "Constant", protoModel(17, "x", "y", protoNode("y = Constant()"))},
 		{"a Constant of a graph", "LX1011", "holds no value", protoModel(17, "x", "y", protoNode("y = Constant()", protoAttr("value", branch("q", protoNode("q = Relu(x)")))))},

@@ -22,17 +22,26 @@ func TestScopes(t *testing.T) {
 		node pb.NodeProto
 		want []ir.Scope
 	}{
-		{"PyTorch's lists, without the node itself", pb.NodeProto{MetadataProps: props(
-			pb.KeyClasses, "['Net', 'torch.nn.modules.linear.Linear', 'aten.linear.default']",
-			pb.KeyScopes, "['', 'fc', 'linear']")},
-			[]ir.Scope{{Class: "Net"}, {Name: "fc", Class: "torch.nn.modules.linear.Linear"}}},
+		{
+			"PyTorch's lists, without the node itself",
+			pb.NodeProto{MetadataProps: props(
+				pb.KeyClasses, "['Net', 'torch.nn.modules.linear.Linear', 'aten.linear.default']",
+				pb.KeyScopes, "['', 'fc', 'linear']")},
+			[]ir.Scope{{Class: "Net"}, {Name: "fc", Class: "torch.nn.modules.linear.Linear"}},
+		},
 		{"lists of different lengths have no classes", pb.NodeProto{MetadataProps: props(
 			pb.KeyClasses, "['Net']", pb.KeyScopes, "['', 'fc', 'linear']")}, []ir.Scope{{}, {Name: "fc"}}},
-		{"PyTorch's namespace", pb.NodeProto{MetadataProps: props(
-			pb.KeyNamespace, ": Net/fc: torch.nn.modules.linear.Linear/linear: aten.linear.default")},
-			[]ir.Scope{{Class: "Net"}, {Name: "fc", Class: "torch.nn.modules.linear.Linear"}}},
-		{"TorchScript's names", pb.NodeProto{Name: "/m/layers.0/mlp/MatMul"},
-			[]ir.Scope{{Name: "m"}, {Name: "m.layers.0"}, {Name: "m.layers.0.mlp"}}},
+		{
+			"PyTorch's namespace",
+			pb.NodeProto{MetadataProps: props(
+				pb.KeyNamespace, ": Net/fc: torch.nn.modules.linear.Linear/linear: aten.linear.default")},
+			[]ir.Scope{{Class: "Net"}, {Name: "fc", Class: "torch.nn.modules.linear.Linear"}},
+		},
+		{
+			"TorchScript's names",
+			pb.NodeProto{Name: "/m/layers.0/mlp/MatMul"},
+			[]ir.Scope{{Name: "m"}, {Name: "m.layers.0"}, {Name: "m.layers.0.mlp"}},
+		},
 		{"a name that is no path", pb.NodeProto{Name: "MatMul_12"}, nil},
 		{"no name", pb.NodeProto{}, nil},
 		{"metadata that are no list", pb.NodeProto{Name: "/a/b", MetadataProps: props(pb.KeyScopes, "nonsense")}, []ir.Scope{{Name: "a"}}},

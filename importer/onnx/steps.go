@@ -181,3 +181,23 @@ func rmsNormalization(u *upgrader) error {
 	u.c.op.Name = "RMSNormalization"
 	return nil
 }
+
+// scanOfBatches refuses the Scan of version 8, whose tensors all begin with an
+// axis of batches.
+func scanOfBatches(u *upgrader) error {
+	return diag.Errorf("LX1013", "Scan of version 8 runs over batches, which later versions do not")
+}
+
+// roisByOutput says how regions were placed before version 16.
+func roisByOutput(u *upgrader) error {
+	u.c.attrs = u.c.attrs.With("coordinate_transformation_mode", "output_half_pixel")
+	return nil
+}
+
+// dftAxis moves the axis of DFT, 1 if it is not given, to the third input.
+func dftAxis(u *upgrader) error {
+	at := u.c.attrs.Int("axis", 1)
+	u.setInput(2, u.constant("axis", ir.Of([]int64{at})))
+	u.c.attrs = u.c.attrs.Without("axis")
+	return nil
+}

@@ -33,12 +33,24 @@ func TestTensorFields(t *testing.T) {
 		elem ir.DType
 		raw  []byte
 	}{
-		{"float_data", pb.TensorProto{Dims: []int64{2}, DataType: 1, FloatData: []float32{1, -2}}, ir.Float,
-			le.AppendUint32(le.AppendUint32(nil, math.Float32bits(1)), math.Float32bits(-2))},
-		{"raw_data", pb.TensorProto{Dims: []int64{2}, DataType: 1, RawData: pb.Raw([]byte{1, 2, 3, 4, 5, 6, 7, 8})}, ir.Float,
-			[]byte{1, 2, 3, 4, 5, 6, 7, 8}},
-		{"double_data", pb.TensorProto{Dims: []int64{1}, DataType: 11, DoubleData: []float64{0.5}}, ir.Double,
-			le.AppendUint64(nil, math.Float64bits(0.5))},
+		{
+			"float_data",
+			pb.TensorProto{Dims: []int64{2}, DataType: 1, FloatData: []float32{1, -2}},
+			ir.Float,
+			le.AppendUint32(le.AppendUint32(nil, math.Float32bits(1)), math.Float32bits(-2)),
+		},
+		{
+			"raw_data",
+			pb.TensorProto{Dims: []int64{2}, DataType: 1, RawData: pb.Raw([]byte{1, 2, 3, 4, 5, 6, 7, 8})},
+			ir.Float,
+			[]byte{1, 2, 3, 4, 5, 6, 7, 8},
+		},
+		{
+			"double_data",
+			pb.TensorProto{Dims: []int64{1}, DataType: 11, DoubleData: []float64{0.5}},
+			ir.Double,
+			le.AppendUint64(nil, math.Float64bits(0.5)),
+		},
 		{"int64_data", pb.TensorProto{Dims: []int64{1}, DataType: 7, Int64Data: []int64{-3}}, ir.Int64, le.AppendUint64(nil, uint64(math.MaxUint64-2))},
 		{"uint64 in uint64_data", pb.TensorProto{Dims: []int64{1}, DataType: 13, Uint64Data: []uint64{5}}, ir.Uint64, le.AppendUint64(nil, 5)},
 		{"uint32 in uint64_data", pb.TensorProto{Dims: []int64{1}, DataType: 12, Uint64Data: []uint64{5}}, ir.Uint32, []byte{5, 0, 0, 0}},

@@ -13,8 +13,18 @@ var dtypes = []struct {
 	name string
 	elem ir.DType
 }{
-	{"f4", ir.Float}, {"f8", ir.Double}, {"f2", ir.Float16}, {"i8", ir.Int64}, {"i4", ir.Int32}, {"i2", ir.Int16}, {"i1", ir.Int8},
-	{"u8", ir.Uint64}, {"u4", ir.Uint32}, {"u2", ir.Uint16}, {"u1", ir.Uint8}, {"b1", ir.Bool},
+	{"f4", ir.Float},
+	{"f8", ir.Double},
+	{"f2", ir.Float16},
+	{"i8", ir.Int64},
+	{"i4", ir.Int32},
+	{"i2", ir.Int16},
+	{"i1", ir.Int8},
+	{"u8", ir.Uint64},
+	{"u4", ir.Uint32},
+	{"u2", ir.Uint16},
+	{"u1", ir.Uint8},
+	{"b1", ir.Bool},
 }
 
 // Tensor returns an array as a tensor that shares its bytes.

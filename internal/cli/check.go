@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -214,11 +215,11 @@ func (w *nanWatch) trace(n *ir.Node, out []*ir.Tensor) error {
 		if t == nil || !t.Elem.IsFloat() {
 			continue
 		}
-		x, err := t.Float64s()
+		nan, err := hasNaN(t)
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(x, math.IsNaN) {
+		if nan {
 			w.first = n.String()
 			if n.Origin != "" {
 				w.first += " (" + n.Origin + ")"
@@ -226,6 +227,20 @@ func (w *nanWatch) trace(n *ir.Node, out []*ir.Tensor) error {
 		}
 	}
 	return nil
+}
+
+// hasNaN looks at float32, of which tensors are large, in place.
+func hasNaN(t *ir.Tensor) (bool, error) {
+	if t.Elem == ir.Float {
+		for i := 0; i+4 <= len(t.Raw); i += 4 {
+			if bits := binary.LittleEndian.Uint32(t.Raw[i:]); bits&0x7fffffff > 0x7f800000 {
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+	x, err := t.Float64s()
+	return slices.ContainsFunc(x, math.IsNaN), err
 }
 
 func (w *nanWatch) found(run string) []string {

@@ -20,13 +20,13 @@ import (
 func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[string]*ir.Tensor) (heatmap.Doc, error) {
 	target := cmp.Or(f.asked, s.describe(opt, f, out))
 	d := heatmap.Doc{Title: "Why " + target + "?", Model: s.name, Rules: x.Report.Rules + ", " + x.Report.Form + " form"}
-	explained := s.relevances(x)
-	for _, v := range explained {
+	explained := x.Report.Explained
+	for i, v := range relevances(x) {
 		r, err := out[v.Name].Float64s()
 		if err != nil {
 			return d, err
 		}
-		name, label := strings.TrimPrefix(v.Name, "R:"), target
+		name, label := explained[i], target
 		if len(explained) > 1 {
 			label = target + ", relevance of " + name
 		}
@@ -37,17 +37,17 @@ func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[
 	return d, nil
 }
 
-// relevances returns the outputs that hold relevance; those of a model that
-// was rewritten before count as its own.
-func (s *subject) relevances(x *lxtc.Explainer) []*ir.Value {
-	own := names(s.IR().Graph.Outputs)
+// relevances returns the outputs that hold relevance, one for each explained
+// tensor: the last ones that are called so. A model that was rewritten before
+// has others.
+func relevances(x *lxtc.Explainer) []*ir.Value {
 	var rs []*ir.Value
 	for _, v := range x.Model.Graph.Outputs {
-		if strings.HasPrefix(v.Name, "R:") && !slices.Contains(own, v.Name) {
+		if strings.HasPrefix(v.Name, "R:") {
 			rs = append(rs, v)
 		}
 	}
-	return rs
+	return rs[max(0, len(rs)-len(x.Report.Explained)):]
 }
 
 // arrange adds the relevance of one tensor to the drawing, by its shape:

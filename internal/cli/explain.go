@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -128,6 +129,9 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	if opt, err = a.seed(ctx, s, b, e, opt, f); err != nil {
 		return err
 	}
+	if len(opt.Targets) == 0 {
+		a.warnOfSoftmax(s, e.recipe)
+	}
 	opt.TargetsOnly = format != "npz" // a drawing shows no other outputs
 	x, out, err := a.relevance(ctx, s, b, e.engine, opt, f)
 	if err != nil {
@@ -172,7 +176,21 @@ func (a *app) relevance(ctx context.Context, s *subject, b backend.Backend, e en
 		return nil, nil, err
 	}
 	a.note("memory: %s of values at the worst moment, on %s", size(x.Stats().Peak), b.Name())
-	return x, out, nil
+	return x, out, a.warnOfOverflow(x, out)
+}
+
+// warnOfOverflow says which relevance is not finite.
+func (a *app) warnOfOverflow(x *lxtc.Explainer, out map[string]*ir.Tensor) error {
+	for i, v := range relevances(x) {
+		r, err := out[v.Name].Float64s()
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(r, func(f float64) bool { return math.IsNaN(f) || math.IsInf(f, 0) }) {
+			a.warn("relevance of %s is not finite; `lxtc check` looks for the place", x.Report.Explained[i])
+		}
+	}
+	return nil
 }
 
 // noteMemory says before a run what it will take.

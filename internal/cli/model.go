@@ -50,6 +50,9 @@ func (a *app) open(path string, opts ...onnx.Option) (*subject, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		s.name = filepath.Base(absolute(path))
 	}
+	if name := hubName(absolute(path)); name != "" {
+		s.name = name
+	}
 	if strings.EqualFold(filepath.Ext(file), ".onnxtxt") {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -60,6 +63,18 @@ func (a *app) open(path string, opts ...onnx.Option) (*subject, error) {
 	}
 	s.Model, err = lxtc.Load(file, opts...)
 	return s, err
+}
+
+// hubName returns the name of a model in HuggingFace's cache, which lies in
+// models--OWNER--NAME/snapshots/REVISION; "" elsewhere.
+func hubName(path string) string {
+	parts := strings.Split(filepath.ToSlash(path), "/")
+	for i, p := range parts {
+		if name, ok := strings.CutPrefix(p, "models--"); ok && i+1 < len(parts) && parts[i+1] == "snapshots" {
+			return strings.Replace(name, "--", "/", 1)
+		}
+	}
+	return ""
 }
 
 // find returns the file that path means; in a folder without an ONNX file it

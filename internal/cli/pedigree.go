@@ -55,8 +55,11 @@ type pedigreeField struct {
 
 func (p *pedigree) fields() []pedigreeField {
 	return []pedigreeField{
-		{"lxtc.version", &p.Version}, {"lxtc.rules", &p.Rules}, {"lxtc.form", &p.Form},
-		{"lxtc.targets", &p.Targets}, {"lxtc.explained", &p.Explain},
+		{"lxtc.version", &p.Version},
+		{"lxtc.rules", &p.Rules},
+		{"lxtc.form", &p.Form},
+		{"lxtc.targets", &p.Targets},
+		{"lxtc.explained", &p.Explain},
 	}
 }
 

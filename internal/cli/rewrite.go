@@ -71,12 +71,18 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 		return err
 	}
 	defer s.Close()
+	if before := readPedigree(s.IR()); before != (pedigree{}) {
+		a.warn("the model computes relevance already, %s; new outputs have other names", before)
+	}
 	out, err := s.outputPath(r)
 	if err != nil {
 		return err
 	}
 	if opt.Targets, err = s.aims(r.targets, dims{}); err != nil {
 		return err
+	}
+	if len(r.seedInputs) == 0 {
+		a.warnOfSoftmax(s, r.recipe)
 	}
 	for _, name := range r.seedInputs {
 		opt.Targets = append(opt.Targets, passes.Target{Output: name, Seed: true})

@@ -143,6 +143,27 @@ func (d dims) rows(v *ir.Value) int64 {
 	return 1
 }
 
+// warnOfSoftmax says, where no target was named, how to explain the score before
+// a softmax: a probability depends on every class, and some rule maps stop at
+// any softmax.
+func (a *app) warnOfSoftmax(s *subject, r recipe) {
+	v := defaultOutput(s.IR().Graph)
+	if len(r.targets) > 0 || v == nil {
+		return
+	}
+	for v.Def != nil {
+		switch n := v.Def; n.Op.String() {
+		case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast":
+			v = n.In[0]
+		case "Softmax", "LogSoftmax":
+			a.warn("what is explained is a probability; --target %s explains the score before the softmax", n.In[0].Name)
+			return
+		default:
+			return
+		}
+	}
+}
+
 // defaultOutput is the output that is explained if none is named.
 func defaultOutput(g *ir.Graph) *ir.Value {
 	var first *ir.Value

@@ -21,18 +21,20 @@ func topics() []*cobra.Command {
 			Long: `A target is the output element whose value relevance distributes. Several
 --target flags are summed into one relevance.
 
-  (none)             the largest element of the last axis, at the last position
-                     of a language model, of the output "logits" or else of the
-                     first floating point output
+  (none)             the largest element of the last axis (the highest class),
+                     at the last position of a language model, of the output
+                     "logits" or else of the first floating point output
   logits[0,-1,42]    one element; negative indices count from the end
   logits             the largest element of that output
   logits[argmax@5]   the largest element at position 5
+  /Gemm_output_0     the largest element, or with [i,j] one element, of a tensor
+                     inside: the scores before a softmax
   42                 class or token 42, at the last position
   text:" Paris"      the token that stands for a text
   Paris, tabby       a class name of config.json (id2label), or else a token
 
 --contrast explains the target against all others: it weighs +1, each of the
-other N-1 elements of the last axis -1/(N-1).
+other N-1 classes -1/(N-1).
 --temperature T explains softmax(output/T) instead of the output.`,
 		},
 	}

@@ -3,12 +3,11 @@ package golden
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"maps"
 
 	"github.com/lxtc/lxtc/internal/npy"
 	"github.com/lxtc/lxtc/passes"

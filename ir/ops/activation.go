@@ -12,7 +12,7 @@ func activationOps() []*ir.Op {
 	return []*ir.Op{
 		relu, leakyRelu, thresholdedRelu, elu, selu, celu,
 		sigmoid, tanh, softplus, softsign, hardSigmoid,
-		gelu, swish, hardSwish, mish,
+		gelu, swish, hardSwish, mish, shrink, swiGLU,
 	}
 }
 
@@ -275,4 +275,28 @@ func step(b *ir.Builder, x *ir.Value, at float64) *ir.Value {
 func expm1(b *ir.Builder, x *ir.Value) *ir.Value {
 	half := b.Scale(b.Op("Min", x, b.Scalar(0, x)), 0.5)
 	return b.Scale(b.Mul(b.Op("Sinh", half), b.Op("Exp", half)), 2)
+}
+
+var shrink = activation{
+	name: "Shrink", since: 9, doc: "x less bias beyond lambd on either side, else 0",
+	grad: func(b *ir.Builder, n *ir.Node) *ir.Value {
+		x := n.In[0]
+		return indicator(b, b.Op("Greater", b.Op("Abs", x), b.Scalar(attr(n, "lambd", 0.5), x)), x)
+	},
+	body: func(b *ir.Builder, n *ir.Node) *ir.Value {
+		x := n.In[0]
+		limit, bias := attr(n, "lambd", 0.5), b.Scalar(attr(n, "bias", 0), x)
+		below, above := b.Op("Less", x, b.Scalar(-limit, x)), b.Op("Greater", x, b.Scalar(limit, x))
+		return b.Op("Where", below, b.Add(x, bias), maskBy(b, above, b.Sub(x, bias)))
+	},
+}.op()
+
+// swiGLU is a gated product: its parts have rules.
+var swiGLU = &ir.Op{
+	Name: ir.OpName{Name: "SwiGLU"}, Since: 28, Fused: true, Doc: "Swish(A) · B",
+	In: ir.P("A", "B"), Out: ir.P("Y"), Infer: inferBroadcast,
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		gate := b.OpA("Swish", ir.Attrs{{Name: "alpha", Value: n.Attrs.Float("alpha", 1)}}, n.In[0])
+		return []*ir.Value{b.Mul(gate, n.In[1])}
+	},
 }

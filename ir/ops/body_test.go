@@ -15,6 +15,9 @@ func TestElementTypes(t *testing.T) {
 		for _, elem := range []ir.DType{ir.Float, ir.Float16, ir.BFloat16} {
 			t.Run(fmt.Sprintf("%s/%s", c.name, elem), func(t *testing.T) {
 				m, n := c.model(t, elem)
+				if hasGraph(n) {
+					t.Skip("the types inside a graph do not change with those around it")
+				}
 				op := ops.Standard().Lookup(n.Op)
 				in := c.inputs(t, m)
 				b := m.At(m.Graph, nil)
@@ -72,6 +75,9 @@ func TestBody(t *testing.T) {
 				}
 				b := m.At(m.Graph, nil)
 				outs := op.Body(b, n)
+				if b.Err() != nil && forgetful && op.Fused {
+					continue // some need to know the shapes; the operator stays where it is then
+				}
 				if b.Err() != nil {
 					t.Fatal(b.Err())
 				}

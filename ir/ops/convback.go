@@ -155,8 +155,10 @@ func (a *convAttrs) set(i int, w Window) {
 
 func (a *convAttrs) attrs() ir.Attrs {
 	return ir.Attrs{
-		{Name: "kernel_shape", Value: a.kernel}, {Name: "strides", Value: a.strides},
-		{Name: "dilations", Value: a.dilations}, {Name: "pads", Value: a.pads},
+		{Name: "kernel_shape", Value: a.kernel},
+		{Name: "strides", Value: a.strides},
+		{Name: "dilations", Value: a.dilations},
+		{Name: "pads", Value: a.pads},
 	}
 }
 

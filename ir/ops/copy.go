@@ -8,7 +8,7 @@ import (
 )
 
 // copyOps leave the values alone.
-func copyOps() []*ir.Op { return []*ir.Op{identity, cast, castLike, dropout} }
+func copyOps() []*ir.Op { return []*ir.Op{identity, cast, castLike, bitCast, dropout} }
 
 var identity = &ir.Op{
 	Name: ir.OpName{Name: "Identity"}, Since: 1, Doc: "x",
@@ -46,6 +46,21 @@ var castLike = &ir.Op{
 		}
 		to := ir.Attr{Name: "to", Value: int64(n.In[1].Type.Elem)}
 		return []*ir.Value{b.OpA("Cast", n.Attrs.With(to.Name, to.Value), n.In[0])}
+	},
+}
+
+var bitCast = &ir.Op{
+	Name: ir.OpName{Name: "BitCast"}, Since: 26, Doc: "the bits of x read as another element type",
+	In: ir.P("input"), Out: ir.P("output"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		t, to := n.In[0].Type, n.Attrs.Int("to", 0)
+		if to <= 0 || to > int64(ir.Int2) || ir.DType(to) == ir.String {
+			return nil, fmt.Errorf("attribute to is %d, want an element type", to)
+		}
+		if t.Elem != ir.Undefined && t.Elem.Bits() != ir.DType(to).Bits() {
+			return nil, fmt.Errorf("elements of %s have %d bits, those of %s have %d", t.Elem, t.Elem.Bits(), ir.DType(to), ir.DType(to).Bits())
+		}
+		return one(t.WithElem(ir.DType(to)))
 	},
 }
 

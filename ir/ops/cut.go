@@ -167,31 +167,32 @@ func (c cut) size(d ir.Dim) ir.Dim {
 		}
 		return ir.Unknown
 	}
-	if n := c.start.neg; n.Sym != "" && n.Sym == d.Sym { // the last n of d
-		c.start = bound{d: d.Sub(n), neg: ir.Unknown}
-		c.start.n, c.start.exact = c.start.d.Num()
+	start := c.start
+	if n := start.neg; n.Sym != "" && n.Sym == d.Sym { // the last n of d
+		start = bound{d: d.Sub(n), neg: ir.Unknown}
+		start.n, start.exact = start.d.Num()
 		if n.N >= d.N {
-			c.start = bound{exact: true, d: ir.N(0), neg: ir.Unknown}
+			start = bound{exact: true, d: ir.N(0), neg: ir.Unknown}
 		}
 	}
 	toEnd := c.end.d.Same(d) || c.end.exact && c.end.n >= math.MaxInt32
 	switch {
-	case c.start.exact && c.start.n == 0 && toEnd:
+	case start.exact && start.n == 0 && toEnd:
 		return d
-	case c.start.exact && c.start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == c.end.d.Sym:
+	case start.exact && start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == c.end.d.Sym:
 		return ir.Dim{Sym: d.Sym, N: min(d.N, c.end.d.N)}
-	case c.start.exact && c.start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == "" && !d.Is(1):
+	case start.exact && start.n == 0 && !c.end.exact && c.end.d.Sym != "" && d.Sym == "" && !d.Is(1):
 		// The first S of a table. A model whose S exceeds it would fail where it
 		// uses the slice, so S it is.
 		return c.end.d
-	case !c.start.exact && c.start.d.Sym != "" && c.start.d.Sym == d.Sym && (toEnd || c.end.d.Sym == d.Sym):
+	case !start.exact && start.d.Sym != "" && start.d.Sym == d.Sym && (toEnd || c.end.d.Sym == d.Sym):
 		// Halves of an axis of 2*S, say.
 		end := d.N
 		if !toEnd {
 			end = min(end, c.end.d.N)
 		}
-		if start := min(c.start.d.N, d.N); end > start {
-			return ir.Dim{Sym: d.Sym, N: end - start}
+		if first := min(start.d.N, d.N); end > first {
+			return ir.Dim{Sym: d.Sym, N: end - first}
 		}
 	}
 	return ir.Unknown

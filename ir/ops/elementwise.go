@@ -10,7 +10,7 @@ import (
 // and broadcasting by NumPy's rules.
 func elementwiseOps() []*ir.Op {
 	return []*ir.Op{
-		add, sub, mul, div, pow, mod, sum, mean, cumSum,
+		add, sub, mul, div, pow, mod, sum, mean, cumSum, cumProd,
 		neg,
 		odd(unary("Abs", 6, "|x|", func(b *ir.Builder, x, y, dy *ir.Value) *ir.Value {
 			return b.Mul(dy, b.Op("Sign", x))
@@ -293,6 +293,11 @@ var cumSum = &ir.Op{
 			return b.OpA("CumSum", back, dy[0], n.In[1])
 		})
 	},
+}
+
+var cumProd = &ir.Op{
+	Name: ir.OpName{Name: "CumProd"}, Since: 26, Doc: "running products along an axis",
+	In: ir.P("x", "axis"), Out: ir.P("y"), Infer: same, VJP: noVJP,
 }
 
 // neg is odd: -x is x times -1, also for the identity rule.

@@ -100,7 +100,7 @@ func placeOne(b *ir.Builder, x, dy *ir.Value, k, q int, at int64) *ir.Value {
 		}
 		dy = b.Op("Squeeze", dy, b.Ints(axes...))
 	}
-	pads := b.Ints(at, 0)
+	var pads *ir.Value
 	if d, ok := x.Type.Shape[k].Num(); ok {
 		if at < 0 {
 			at += d

@@ -35,7 +35,7 @@ var crossEntropy = &ir.Op{
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
 		logs := b.OpA("LogSoftmax", axis(1), n.In[0])
-		return []*ir.Value{lossOf(b, n, logs), logs}
+		return []*ir.Value{lossOf(b, n, logs), logs}[:max(1, len(n.Out))]
 	},
 }
 

@@ -81,8 +81,10 @@ func randomAttrs(r *rand.Rand) ir.Attrs {
 			ints[i] = r.Int64N(7) - 3
 		}
 		values := []any{
-			r.Int64N(9) - 4, int64(math.MinInt64), ints, float32(1), "SAME_UPPER", "ij,jk->ik", "...i", "é->", []string{"a"},
-			ir.Of([]int64{1, 2}, 2), ir.Ref{Name: "a", Kind: int64(0)},
+			r.Int64N(9) - 4, int64(math.MinInt64), ints, float32(1), "SAME_UPPER", "ij,jk->ik", "...i", "é->",
+			[]string{"a"},
+			ir.Of([]int64{1, 2}, 2),
+			ir.Ref{Name: "a", Kind: int64(0)},
 		}
 		attrs = append(attrs, ir.Attr{Name: name, Value: values[r.IntN(len(values))]})
 	}

@@ -20,7 +20,8 @@ var simplifiedNorm = &ir.Op{
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
 		return []*ir.Value{b.OpA("RMSNormalization", ir.Attrs{
-			{Name: "axis", Value: n.Attrs.Int("axis", -1)}, {Name: "epsilon", Value: n.Attrs.Float("epsilon", 1e-5)},
+			{Name: "axis", Value: n.Attrs.Int("axis", -1)},
+			{Name: "epsilon", Value: n.Attrs.Float("epsilon", 1e-5)},
 			{Name: "stash_type", Value: n.Attrs.Int("stash_type", 1)},
 		}, n.In[0], n.In[1])}
 	},

@@ -41,10 +41,17 @@ var standard = sync.OnceValue(func() *ir.OpSet {
 		convOps(),        // conv.go
 		quantOps(),       // quant.go
 		attentionOps(),   // attention.go
+		{flexAttention},  // flex.go
 		msftOps(),        // msft.go
 		controlOps(),     // control.go
 		lossOps(),        // loss.go
 		recurrentOps(),   // recurrent.go
+		statefulOps(),    // stateful.go
+		signalOps(),      // signal.go
+		sampleOps(),      // sample.go
+		unfoldOps(),      // unfold.go
+		foundOps(),       // found.go
+		quantLinearOps(), // quantlinear.go
 	}
 	var all []*ir.Op
 	for _, family := range families {

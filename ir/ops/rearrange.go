@@ -37,14 +37,16 @@ var spaceToDepth = &ir.Op{
 	Name: ir.OpName{Name: "SpaceToDepth"}, Since: 1, Doc: "blocks of space rearranged into channels",
 	In: ir.P("input"), Out: ir.P("output"), Moves: true,
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		if m := n.Attrs.String("mode", "DCR"); m != "DCR" && m != "CRD" {
+			return nil, fmt.Errorf("unknown mode %q", m)
+		}
 		return blocks(n, func(s []ir.Dim, b ir.Dim) []ir.Dim {
 			return []ir.Dim{s[0], s[1].Mul(b.Mul(b)), s[2].Div(b), s[3].Div(b)}
 		})
 	},
 	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
 		return lazily(want, func() *ir.Value {
-			size := ir.Attr{Name: "blocksize", Value: n.Attrs.Int("blocksize", 1)}
-			return withShape(b, b.OpA("DepthToSpace", ir.Attrs{size}, dy[0]), n.In[0].Type.Shape)
+			return withShape(b, b.OpA("DepthToSpace", n.Attrs, dy[0]), n.In[0].Type.Shape)
 		})
 	},
 }

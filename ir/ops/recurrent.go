@@ -53,7 +53,7 @@ func recurrent(name, doc string, gates int64, defaults []string, step func(c *ce
 				all[0][i] = b.Transpose(all[0][i], 1, 0, 2)
 			}
 		}
-		outs := make([]*ir.Value, len(op.Out))
+		outs := make([]*ir.Value, max(1, len(n.Out)))
 		for i := range outs {
 			outs[i] = stack(b, all[i], at[i], ir.Type{})
 		}
@@ -110,7 +110,7 @@ type cell struct {
 // run returns the outputs [T, B, H] and [B, H], and for an LSTM its last state.
 func (c *cell) run(x *ir.Value, timeFirst bool, step func(c *cell, x, h, s *ir.Value) (h2, s2 *ir.Value)) []*ir.Value {
 	b, n := c.b, c.n
-	hidden, ok := n.In[2].Type.Shape[min(2, len(n.In[2].Type.Shape)-1)].Num()
+	hidden, ok := dimOf(n.In[2], 2).Num()
 	length, ok2 := x.Type.Shape[0].Num()
 	switch {
 	case !ok || !ok2:

@@ -285,11 +285,6 @@ var deformConv = &ir.Op{
 	Name: ir.OpName{Name: "DeformConv"}, Since: 19, Doc: "convolution whose taps lie where offsets move them",
 	In: ir.P("X", "W", "offset", "B?", "mask?"), Out: ir.P("Y"), VJP: noVJP,
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
-		conv := &ir.Node{Op: ir.OpName{Name: "Conv"}, In: n.In[:2], Attrs: n.Attrs.Without("offset_group")}
-		c, err := convOf(conv)
-		if err != nil {
-			return nil, err
-		}
-		return c.output(conv, dimOf(n.In[1], 0))
+		return conv.Infer(&ir.Node{Op: conv.Name, In: n.In[:2], Attrs: n.Attrs})
 	},
 }

@@ -53,7 +53,8 @@ func inferScatter(n *ir.Node) ([]ir.Type, error) {
 // scatterVJP is the derivative of an operator that scatters updates, from how
 // it reads data at the indices and how it combines data and updates there.
 func scatterVJP(b *ir.Builder, n *ir.Node, dy *ir.Value, want []bool,
-	read func(data *ir.Value) *ir.Value, write func(data, updates *ir.Value, how string) *ir.Value) []*ir.Value {
+	read func(data *ir.Value) *ir.Value, write func(data, updates *ir.Value, how string) *ir.Value,
+) []*ir.Value {
 	data, updates := n.In[0], n.In[2]
 	zero, unit := b.Scalar(0, dy), b.Scalar(1, dy)
 	skip := func() *ir.Value { return nil }

@@ -50,7 +50,7 @@ var tensorScatter = &ir.Op{
 
 var causalConv = &ir.Op{
 	Name: ir.OpName{Name: "CausalConvWithState"}, Since: 27, Fused: true, Doc: "convolution of each channel with its past",
-	In: ir.P("input", "weight", "bias?", "past_state?"), Out: ir.P("output", "present_state"),
+	In: ir.P("input", "weight", "bias?", "past_state?"), Out: ir.P("output", "present_state"), VJP: noVJP,
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		x, w := n.In[0].Type, n.In[1].Type
 		if x.Shape != nil && len(x.Shape) != 3 || w.Shape != nil && len(w.Shape) != 3 {

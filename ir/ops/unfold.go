@@ -49,7 +49,7 @@ var col2Im = &ir.Op{
 		}
 		taps := int64(1)
 		a := newConvAttrs(len(block))
-		a.outPad = make([]int64, len(block))
+		left := make([]int64, len(block)) // pixels after the last block
 		positions := []int64{-1, 0}
 		for i, size := range image {
 			w, err := g.resolve(i, int(size))
@@ -57,7 +57,7 @@ var col2Im = &ir.Op{
 				return []*ir.Value{b.Fail("blocks %v of an image %v", block, image)}
 			}
 			a.set(i, w)
-			a.outPad[i] = int64(w.In + w.Before + w.After - w.Reach() - (w.Out-1)*w.Stride)
+			left[i] = int64(w.In + w.Before + w.After - w.Reach() - (w.Out-1)*w.Stride)
 			taps *= block[i]
 			positions = append(positions, int64(w.Out))
 		}
@@ -67,7 +67,7 @@ var col2Im = &ir.Op{
 			eye[i*taps+i] = 1
 		}
 		weights := floats(b, n.In[0], append([]int{int(taps), 1}, kernel...), eye)
-		y := b.OpA("ConvTranspose", a.attrs(), b.Op("Reshape", n.In[0], b.Ints(positions...)), weights)
+		y := b.OpA("ConvTranspose", a.attrs().With("output_padding", left), b.Op("Reshape", n.In[0], b.Ints(positions...)), weights)
 		return []*ir.Value{b.Op("Reshape", y, b.Ints(append([]int64{-1, rows / taps}, image...)...))}
 	},
 }

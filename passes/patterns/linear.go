@@ -26,7 +26,7 @@ var linear = &rewrite.Rule{
 		if m.Root.In[0].Def != nil && m.Root.In[1].Def != nil && constOf(b) == nil {
 			return fmt.Errorf("%s is not constant", b)
 		}
-		if err := vector(b); err != nil {
+		if err := rowVector(b, m.Root.Out[0].Type); err != nil {
 			return err
 		}
 		if n := constOf(b).Len(); n > 1 && w.Type.Shape[1].Differ(ir.N(int64(n))) {
@@ -38,8 +38,25 @@ var linear = &rewrite.Rule{
 		return nil
 	},
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
-		return b.Node(ir.OpName{Domain: "lxt", Name: "Linear"}, nil, m.Get("x"), m.Get("w"), m.Get("b")).Out[0]
+		bias := m.Get("b")
+		if len(constOf(bias).Shape) > 1 {
+			bias = b.OpA("Reshape", nil, bias, b.Ints(-1))
+		}
+		return b.Node(ir.OpName{Domain: "lxt", Name: "Linear"}, nil, m.Get("x"), m.Get("w"), bias).Out[0]
 	},
+}
+
+// rowVector checks that v is a constant vector or scalar, possibly with axes of
+// 1 before it, as many as a sum of type t has.
+func rowVector(v *ir.Value, t ir.Type) error {
+	c := constOf(v)
+	if c == nil {
+		return fmt.Errorf("%s is not constant", v)
+	}
+	if n := len(c.Shape); n > 1 && (n > t.Rank() || c.Shape[n-1] != c.Len()) {
+		return fmt.Errorf("%s is constant %s, want a vector", v, c.TypeOf())
+	}
+	return nil
 }
 
 func productOf(m *rewrite.Match) *ir.Value {

@@ -26,6 +26,7 @@ func Rules() []*rewrite.Rule {
 		swish, quickGelu,
 		mish, hardSwish,
 		linear,
+		convBias,
 		mergeBatchNorm,
 	}
 }

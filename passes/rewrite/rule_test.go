@@ -37,22 +37,46 @@ func TestApply(t *testing.T) {
 		want     string
 		log      []string
 	}{
-		{"a match is replaced, and its inside goes", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", negExp(), nil,
-			"g (float x) => (float y) {\n  y = Softplus (x)\n}\n", []string{"did neg-exp: Neg->y, Softplus->t"}},
-		{"what others read stays", "g (float x) => (float y, float z) { e = Exp (x) y = Neg (e) z = Abs (e) }", negExp(), nil,
-			"g (float x) => (float y, float z) {\n  e = Exp (x)\n  y = Softplus (x)\n  z = Abs (e)\n}\n", []string{"did neg-exp: Neg->y, Softplus->t"}},
-		{"an inside that is an output refuses", "g (float x) => (float y, float e) { e = Exp (x) y = Neg (e) }", negExp(), nil,
-			"g (float x) => (float y, float e) {\n  e = Exp (x)\n  y = Neg (e)\n}\n", []string{"not neg-exp: Neg->y: e, which is explained or an output, lies inside"}},
-		{"a kept inside refuses", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", negExp(), keepE,
-			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n", []string{"not neg-exp: Neg->y: e, which is explained or an output, lies inside"}},
-		{"a condition refuses", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", refuse, nil,
-			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n", []string{"not neg-exp: Neg->y: not today"}},
-		{"a replacement of another shape is taken back", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", widen, nil,
-			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n", []string{"not neg-exp: Neg->y: it would be float[1], and y is float"}},
-		{"an operand stands for an output", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", operand, nil,
-			"g (float x) => (float y) {\n  y = Identity (x)\n}\n", []string{"did neg-exp: Neg->y, <nil>"}},
-		{"twice in a chain", "g (float x) => (float y) { a = Exp (x) b = Neg (a) c = Exp (b) y = Neg (c) }", negExp(), nil,
-			"g (float x) => (float y) {\n  b = Softplus (x)\n  y = Softplus (b)\n}\n", []string{"did neg-exp: Neg->b, Softplus->t", "did neg-exp: Neg->y, Softplus->t"}},
+		{
+			"a match is replaced, and its inside goes", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", negExp(), nil,
+			"g (float x) => (float y) {\n  y = Softplus (x)\n}\n",
+			[]string{"did neg-exp: Neg->y, Softplus->t"},
+		},
+		{
+			"what others read stays", "g (float x) => (float y, float z) { e = Exp (x) y = Neg (e) z = Abs (e) }", negExp(), nil,
+			"g (float x) => (float y, float z) {\n  e = Exp (x)\n  y = Softplus (x)\n  z = Abs (e)\n}\n",
+			[]string{"did neg-exp: Neg->y, Softplus->t"},
+		},
+		{
+			"an inside that is an output refuses", "g (float x) => (float y, float e) { e = Exp (x) y = Neg (e) }", negExp(), nil,
+			"g (float x) => (float y, float e) {\n  e = Exp (x)\n  y = Neg (e)\n}\n",
+			[]string{"not neg-exp: Neg->y: e, which is explained or an output, lies inside"},
+		},
+		{
+			"a kept inside refuses", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", negExp(), keepE,
+			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n",
+			[]string{"not neg-exp: Neg->y: e, which is explained or an output, lies inside"},
+		},
+		{
+			"a condition refuses", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", refuse, nil,
+			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n",
+			[]string{"not neg-exp: Neg->y: not today"},
+		},
+		{
+			"a replacement of another shape is taken back", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", widen, nil,
+			"g (float x) => (float y) {\n  e = Exp (x)\n  y = Neg (e)\n}\n",
+			[]string{"not neg-exp: Neg->y: it would be float[1], and y is float"},
+		},
+		{
+			"an operand stands for an output", "g (float x) => (float y) { e = Exp (x) y = Neg (e) }", operand, nil,
+			"g (float x) => (float y) {\n  y = Identity (x)\n}\n",
+			[]string{"did neg-exp: Neg->y, <nil>"},
+		},
+		{
+			"twice in a chain", "g (float x) => (float y) { a = Exp (x) b = Neg (a) c = Exp (b) y = Neg (c) }", negExp(), nil,
+			"g (float x) => (float y) {\n  b = Softplus (x)\n  y = Softplus (b)\n}\n",
+			[]string{"did neg-exp: Neg->b, Softplus->t", "did neg-exp: Neg->y, Softplus->t"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, err := ir.Parse(tt.in, ops.Standard())

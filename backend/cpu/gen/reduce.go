@@ -147,28 +147,39 @@ func topOf(op func(...Op)) func(v mathISA, acc vec, r, s []vec, narrow bool) {
 }
 
 var reductions = []reduced{
-	{name: "sum", params: "x *float32", ins: names("x"), join: sum,
-		add: func(v mathISA, acc vec, r, s []vec, narrow bool) { VADDPS(r[0], acc, acc) }},
-	{name: "sumSquares", params: "x *float32", ins: names("x"), join: sum,
-		add: func(v mathISA, acc vec, r, s []vec, narrow bool) { VFMADD231PS(r[0], r[0], acc) }},
-	{name: "sumAbs", params: "x *float32", ins: names("x"), join: sum,
+	{
+		name: "sum", params: "x *float32", ins: names("x"), join: sum,
+		add: func(v mathISA, acc vec, r, s []vec, narrow bool) { VADDPS(r[0], acc, acc) },
+	},
+	{
+		name: "sumSquares", params: "x *float32", ins: names("x"), join: sum,
+		add: func(v mathISA, acc vec, r, s []vec, narrow bool) { VFMADD231PS(r[0], r[0], acc) },
+	},
+	{
+		name: "sumAbs", params: "x *float32", ins: names("x"), join: sum,
 		add: func(v mathISA, acc vec, r, s []vec, narrow bool) {
 			VANDPS(bits(absBits), r[0], r[0])
 			VADDPS(r[0], acc, acc)
-		}},
+		},
+	},
 	{name: "maxOf", params: "x *float32", ins: names("x"), join: extreme(VMAXPS), first: true, add: topOf(VMAXPS)},
 	{name: "minOf", params: "x *float32", ins: names("x"), join: extreme(VMINPS), first: true, add: topOf(VMINPS)},
-	{name: "dot", params: "x *float32, y *float32", ins: names("x y"), join: sum,
-		add: func(v mathISA, acc vec, r, s []vec, narrow bool) { VFMADD231PS(r[0], r[1], acc) }},
-	{name: "sqDev", params: "x *float32, mean float32", ins: names("x"), scalars: names("mean"), join: sum,
+	{
+		name: "dot", params: "x *float32, y *float32", ins: names("x y"), join: sum,
+		add: func(v mathISA, acc vec, r, s []vec, narrow bool) { VFMADD231PS(r[0], r[1], acc) },
+	},
+	{
+		name: "sqDev", params: "x *float32, mean float32", ins: names("x"), scalars: names("mean"), join: sum,
 		add: func(v mathISA, acc vec, r, s []vec, narrow bool) {
 			VSUBPS(s[0], r[0], r[0])
 			if narrow {
 				v.clearTail(r[0], r[1])
 			}
 			VFMADD231PS(r[0], r[0], acc)
-		}},
-	{name: "expSum", params: "x *float32, top float32, y *float32", ins: names("x"), scalars: names("top"), out: "y", consts: expConsts, join: sum,
+		},
+	},
+	{
+		name: "expSum", params: "x *float32, top float32, y *float32", ins: names("x"), scalars: names("top"), out: "y", consts: expConsts, join: sum,
 		add: func(v mathISA, acc vec, r, s []vec, narrow bool) {
 			VSUBPS(s[0], r[0], r[0])
 			v.exp(r[0], r[1], r[2])
@@ -176,5 +187,6 @@ var reductions = []reduced{
 				v.clearTail(r[0], r[1])
 			}
 			VADDPS(r[0], acc, acc)
-		}},
+		},
+	},
 }

@@ -95,8 +95,10 @@ func stream(v isa, k streamed) {
 // elementwise emits the unary, binary and fused kernels.
 func elementwise(v isa) {
 	for _, f := range functions {
-		stream(v, streamed{name: f.name, params: "x *float32, y *float32", ins: []string{"x"}, out: "y", consts: f.consts,
-			emit: func(m mathISA, r, _ []vec) { f.emit(m, r) }})
+		stream(v, streamed{
+			name: f.name, params: "x *float32, y *float32", ins: []string{"x"}, out: "y", consts: f.consts,
+			emit: func(m mathISA, r, _ []vec) { f.emit(m, r) },
+		})
 	}
 	for _, b := range binaries {
 		binary(v, b)
@@ -139,48 +141,70 @@ func (v mathISA) extreme(op func(...Op), x, y, dst, t vec) {
 
 // binary emits the forms vector-vector, vector-number and number-vector.
 func binary(v isa, b op) {
-	stream(v, streamed{name: b.name + "VV", params: "x *float32, y *float32, dst *float32", ins: []string{"x", "y"}, out: "dst",
-		emit: func(m mathISA, r, _ []vec) { b.emit(m, r[0], r[1], r[0], r[2]) }})
-	stream(v, streamed{name: b.name + "VS", params: "x *float32, y float32, dst *float32", ins: []string{"x"}, scalars: []string{"y"}, out: "dst",
-		emit: func(m mathISA, r, s []vec) { b.emit(m, r[0], s[0], r[0], r[2]) }})
-	stream(v, streamed{name: b.name + "SV", params: "x float32, y *float32, dst *float32", ins: []string{"y"}, scalars: []string{"x"}, out: "dst",
+	stream(v, streamed{
+		name: b.name + "VV", params: "x *float32, y *float32, dst *float32", ins: []string{"x", "y"}, out: "dst",
+		emit: func(m mathISA, r, _ []vec) { b.emit(m, r[0], r[1], r[0], r[2]) },
+	})
+	stream(v, streamed{
+		name: b.name + "VS", params: "x *float32, y float32, dst *float32", ins: []string{"x"}, scalars: []string{"y"}, out: "dst",
+		emit: func(m mathISA, r, s []vec) { b.emit(m, r[0], s[0], r[0], r[2]) },
+	})
+	stream(v, streamed{
+		name: b.name + "SV", params: "x float32, y *float32, dst *float32", ins: []string{"y"}, scalars: []string{"x"}, out: "dst",
 		emit: func(m mathISA, r, s []vec) {
 			x, y := s[0], r[0]
 			if b.symmetric { // extreme reads y after writing dst
 				x, y = y, x
 			}
 			b.emit(m, x, y, r[0], r[2])
-		}})
+		},
+	})
 }
 
 func names(s string) []string { return strings.Fields(s) }
 
 // fused are the kernels of several operations, as package cpu's kernels describes them.
 var fused = []streamed{
-	{name: "mulAdd", params: "a *float32, b *float32, c *float32, y *float32", ins: names("a b c"), out: "y",
-		emit: func(v mathISA, r, s []vec) { VFMADD213PS(r[2], r[1], r[0]) }},
-	{name: "axpy", params: "s float32, x *float32, y *float32", ins: names("y x"), scalars: names("s"), out: "y",
-		emit: func(v mathISA, r, s []vec) { VFMADD231PS(s[0], r[1], r[0]) }},
-	{name: "divEps", params: "r *float32, z *float32, y *float32, eps float32", ins: names("r z"), scalars: names("eps"), out: "y",
-		emit: func(v mathISA, r, s []vec) { VADDPS(s[0], r[1], r[1]); VDIVPS(r[1], r[0], r[0]) }},
-	{name: "divSignEps", params: "r *float32, z *float32, y *float32, eps float32", ins: names("r z"), scalars: names("eps"), out: "y",
+	{
+		name: "mulAdd", params: "a *float32, b *float32, c *float32, y *float32", ins: names("a b c"), out: "y",
+		emit: func(v mathISA, r, s []vec) { VFMADD213PS(r[2], r[1], r[0]) },
+	},
+	{
+		name: "axpy", params: "s float32, x *float32, y *float32", ins: names("y x"), scalars: names("s"), out: "y",
+		emit: func(v mathISA, r, s []vec) { VFMADD231PS(s[0], r[1], r[0]) },
+	},
+	{
+		name: "divEps", params: "r *float32, z *float32, y *float32, eps float32", ins: names("r z"), scalars: names("eps"), out: "y",
+		emit: func(v mathISA, r, s []vec) { VADDPS(s[0], r[1], r[1]); VDIVPS(r[1], r[0], r[0]) },
+	},
+	{
+		name: "divSignEps", params: "r *float32, z *float32, y *float32, eps float32", ins: names("r z"), scalars: names("eps"), out: "y",
 		emit: func(v mathISA, r, s []vec) {
 			VADDPS(num(0), r[1], r[1]) // -0 becomes 0
 			VANDPS(bits(signBit), r[1], r[2])
 			VORPS(s[0], r[2], r[2])
 			VADDPS(r[2], r[1], r[1])
 			VDIVPS(r[1], r[0], r[0])
-		}},
-	{name: "softVJP", params: "y *float32, gr *float32, s float32, dx *float32", ins: names("gr y"), scalars: names("s"), out: "dx",
-		emit: func(v mathISA, r, s []vec) { VSUBPS(s[0], r[0], r[0]); VMULPS(r[1], r[0], r[0]) }},
-	{name: "taylor", params: "x *float32, p *float32, r *float32, s float32, dx *float32", ins: names("r p x"), scalars: names("s"), out: "dx",
-		emit: func(v mathISA, r, s []vec) { VFNMADD231PS(s[0], r[1], r[0]); VMULPS(r[2], r[0], r[0]) }},
-	{name: "affine", params: "x *float32, mean float32, inv float32, w *float32, b *float32, y *float32", ins: names("x w b"), scalars: names("mean inv"), out: "y",
+		},
+	},
+	{
+		name: "softVJP", params: "y *float32, gr *float32, s float32, dx *float32", ins: names("gr y"), scalars: names("s"), out: "dx",
+		emit: func(v mathISA, r, s []vec) { VSUBPS(s[0], r[0], r[0]); VMULPS(r[1], r[0], r[0]) },
+	},
+	{
+		name: "taylor", params: "x *float32, p *float32, r *float32, s float32, dx *float32", ins: names("r p x"), scalars: names("s"), out: "dx",
+		emit: func(v mathISA, r, s []vec) { VFNMADD231PS(s[0], r[1], r[0]); VMULPS(r[2], r[0], r[0]) },
+	},
+	{
+		name: "affine", params: "x *float32, mean float32, inv float32, w *float32, b *float32, y *float32", ins: names("x w b"), scalars: names("mean inv"), out: "y",
 		emit: func(v mathISA, r, s []vec) {
 			VSUBPS(s[0], r[0], r[0])
 			VMULPS(s[1], r[0], r[0])
 			VFMADD213PS(r[2], r[1], r[0])
-		}},
-	{name: "scaleWith", params: "x *float32, inv float32, w *float32, y *float32", ins: names("x w"), scalars: names("inv"), out: "y",
-		emit: func(v mathISA, r, s []vec) { VMULPS(s[0], r[0], r[0]); VMULPS(r[1], r[0], r[0]) }},
+		},
+	},
+	{
+		name: "scaleWith", params: "x *float32, inv float32, w *float32, y *float32", ins: names("x w"), scalars: names("inv"), out: "y",
+		emit: func(v mathISA, r, s []vec) { VMULPS(s[0], r[0], r[0]); VMULPS(r[1], r[0], r[0]) },
+	},
 }

@@ -36,7 +36,7 @@ type verdict struct {
 type engine struct {
 	name    string
 	backend backend.Backend
-	rewrite bool // run the passes as well
+	kernels *kernels // of gorgonia, before which the passes are run as well; nil for the reference
 }
 
 // judge runs a test. A panic is a failure, and so is a run that takes longer
@@ -90,13 +90,16 @@ func (e engine) compile(ctx context.Context, t *test) (*ir.Model, backend.Progra
 	if err != nil {
 		return nil, nil, err
 	}
-	if e.rewrite {
+	if e.kernels != nil {
 		opt := passes.Options{Eval: reference.Eval, Supports: e.backend.Supports}
 		if _, err := forward().Run(ctx, m, opt, passes.Driver{Strict: true}); err != nil {
 			return nil, nil, err
 		}
 	}
 	p, err := e.backend.Compile(m, backend.Options{Threads: 1})
+	if err == nil && e.kernels != nil {
+		e.kernels.saw(m)
+	}
 	return m, p, err
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/lxtc/lxtc/backend/gorgonia"
 	"github.com/lxtc/lxtc/backend/reference"
+	"github.com/lxtc/lxtc/ir"
 )
 
 func main() {
@@ -40,10 +41,10 @@ func main() {
 }
 
 // engines are what the tests run on, in the order of the page's columns.
-func engines() []engine {
+func engines(k *kernels) []engine {
 	return []engine{
-		{"reference", reference.New(), false},
-		{"gorgonia", gorgonia.New(), true},
+		{"reference", reference.New(), nil},
+		{"gorgonia", gorgonia.New(), k},
 	}
 }
 
@@ -59,7 +60,8 @@ func run(folder, out, only string, limit time.Duration) error {
 	if len(tests) == 0 {
 		return fmt.Errorf("no tests in %s: testdata/gen/conformance.py writes them", folder)
 	}
-	es := engines()
+	k := &kernels{fast: map[ir.OpName]bool{}, interpreted: map[ir.OpName]bool{}}
+	es := engines(k)
 	results := runAll(tests, es, limit)
 	if only != "" {
 		for i, t := range tests {
@@ -73,7 +75,7 @@ func run(folder, out, only string, limit time.Duration) error {
 	if err != nil {
 		return err
 	}
-	text := page(strings.TrimSpace(string(version)), tests, es, results)
+	text := page(strings.TrimSpace(string(version)), tests, es, results, k)
 	return os.WriteFile(out, []byte(text), 0o644)
 }
 

@@ -19,26 +19,35 @@ from onnx import helper, numpy_helper
 from onnx.backend.test.case.node import collect_testcases
 
 OPERATORS = """
-Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization BitShift BitwiseAnd
-BitwiseNot BitwiseOr BitwiseXor Cast CastLike Ceil CenterCropPad Celu Clip Compress Concat Constant
-ConstantOfShape Conv ConvTranspose Cos Cosh CumSum DepthToSpace DequantizeLinear Div Dropout DynamicQuantizeLinear
-Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool
-GlobalMaxPool Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Hardmax Identity
-InstanceNormalization IsInf IsNaN LRN LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax
-LpNormalization MatMul Max MaxPool Mean MeanVarianceNormalization Min Mish Mod Mul Neg NonZero Not OneHot Or PRelu
-Pad Pow QuantizeLinear RMSNormalization Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax
-ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape ReverseSequence RotaryEmbedding Round
-ScatterElements ScatterND Selu Shape Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split
-Sqrt Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
+Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization BitCast
+BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor BlackmanWindow Cast CastLike CausalConvWithState Ceil CenterCropPad
+Celu Clip Col2Im Compress Concat Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos Cosh CumProd CumSum DFT
+DeformConv DepthToSpace DequantizeLinear Det Div Dropout DynamicQuantizeLinear
+Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor GRU Gather GatherElements GatherND Gelu Gemm GlobalAveragePool
+GlobalMaxPool Greater GreaterOrEqual GridSample GroupNormalization HammingWindow HannWindow HardSigmoid HardSwish Hardmax
+Identity InstanceNormalization IsInf IsNaN LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual LinearAttention Log
+LogSoftmax LpNormalization MatMul Max MaxPool MaxUnpool Mean MeanVarianceNormalization MelWeightMatrix Min Mish Mod Mul
+Neg NegativeLogLikelihoodLoss NonMaxSuppression NonZero Not OneHot Or PRelu Pad Pow QLinearConv QLinearMatMul
+QuantizeLinear RMSNormalization RNN Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax
+ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape ReverseSequence RoiAlign RotaryEmbedding Round
+STFT ScatterElements ScatterND Selu Shape Shrink Sigmoid Sign Sin Sinh Size Slice Softmax SoftmaxCrossEntropyLoss
+Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum SwiGLU Swish Tan Tanh TensorScatter TfIdfVectorizer
+ThresholdedRelu Tile TopK Transpose Trilu Unique Unsqueeze Where Xor
 """.split()
 
-# Elements of these types are no numbers to the reference backend.
-UNSUPPORTED = {
-    onnx.TensorProto.FLOAT8E4M3FN, onnx.TensorProto.FLOAT8E4M3FNUZ, onnx.TensorProto.FLOAT8E5M2,
-    onnx.TensorProto.FLOAT8E5M2FNUZ, onnx.TensorProto.FLOAT8E8M0, onnx.TensorProto.FLOAT4E2M1,
-    onnx.TensorProto.UINT2, onnx.TensorProto.INT2,
+# Larger cases show nothing that smaller ones do not.
+MAX_BYTES = {"Attention": 7200, "NegativeLogLikelihoodLoss": 2000, "SoftmaxCrossEntropyLoss": 2000, "": 12000}
+
+ROUNDED = {
+    "test_averagepool_2d_ceil_last_window_starts_on_pad", "test_gridsample_bicubic", "test_roialign_aligned_false",
+    "test_roialign_aligned_true",
 }
-MAX_BYTES = {"Attention": 7200, "": 12000}  # larger cases show nothing that smaller ones do not
+
+# Elements of less than a byte, packed low bits first, by how many bits they have.
+NARROW = {
+    onnx.TensorProto.INT4: 4, onnx.TensorProto.UINT4: 4, onnx.TensorProto.FLOAT4E2M1: 4,
+    onnx.TensorProto.INT2: 2, onnx.TensorProto.UINT2: 2,
+}
 
 
 class Skip(Exception):
@@ -53,16 +62,16 @@ def tensor(value):
         elem = helper.np_dtype_to_tensor_dtype(array.dtype)
     else:
         raise Skip("not a tensor")
-    if elem in UNSUPPORTED:
-        raise Skip("element type")
     out = {"type": elem, "shape": list(array.shape)}
     if elem == onnx.TensorProto.STRING:
         out["data"] = [s.decode() if isinstance(s, bytes) else str(s) for s in array.ravel()]
         return out
-    if elem in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4):
-        nibbles = array.astype(np.int8).ravel() & 15
-        nibbles = np.append(nibbles, [0] * (len(nibbles) % 2)).astype(np.uint8)
-        raw = (nibbles[::2] | nibbles[1::2] << 4).tobytes()
+    if elem in NARROW:
+        bits = NARROW[elem]
+        per = 8 // bits
+        codes = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8) & (2**bits - 1)  # a byte each in memory
+        codes = np.append(codes, np.zeros(-len(codes) % per, np.uint8)).reshape(-1, per)
+        raw = np.bitwise_or.reduce(codes << (np.arange(per, dtype=np.uint8) * bits), axis=1).astype(np.uint8).tobytes()
     else:
         raw = np.ascontiguousarray(array).tobytes()
     out["data"] = base64.b64encode(raw).decode()
@@ -90,10 +99,12 @@ def case(c):
     inputs, outputs = c.data_sets[0]
     if any(v.name == "training_mode" for v in node.attribute) or "training" in c.name:
         raise Skip("training")
-    if c.name == "test_averagepool_2d_ceil_last_window_starts_on_pad":
+    if c.name in ROUNDED:
         raise Skip("expected values of four digits")
-    if node.op_type == "SpaceToDepth" and any(v.name == "mode" for v in node.attribute):
-        raise Skip("an attribute younger than version 24")
+    if "_opset" in c.name:
+        raise Skip("an older spelling")
+    if "align_corners" in c.name and "downsample" in c.name or c.name.startswith("test_dft_inverse"):
+        raise Skip("expected values that are not exact")
     by_name = dict(zip([v.name for v in c.model.graph.input], inputs))
     out = {
         "name": c.name,
