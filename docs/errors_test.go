@@ -221,6 +221,11 @@ var provoked = map[string]func(t *testing.T) string{
 		write(t, "model.onnxtxt", []byte(relu))
 		return failure(t, "rewrite", "--target", "logits[0,7]", "model.onnxtxt")
 	},
+	"LX3005": func(t *testing.T) string {
+		write(t, "mine.rules", []byte("Relu => stop\n"))
+		write(t, "model.onnxtxt", []byte(relu))
+		return failure(t, "rewrite", "-r", "mine.rules", "model.onnxtxt")
+	},
 	"LX4001": func(t *testing.T) string {
 		return export.Save("results/model.lrp.onnx", parse(t, relu), export.Options{}).Error()
 	},

@@ -51,12 +51,19 @@ func (d Dim) Differ(e Dim) bool {
 	return ok && ok2 && m != n
 }
 
-// Mul returns the product, unknown if it overflows.
+// maxSym bounds the symbols of a product: a chain of nodes can square a
+// dimension at every step, and its text would double each time.
+const maxSym = 1 << 10
+
+// Mul returns the product, unknown if it overflows or has too many symbols.
 func (d Dim) Mul(e Dim) Dim {
 	if d.Is(0) || e.Is(0) {
 		return N(0)
 	}
 	if d.IsUnknown() || e.IsUnknown() || d.N > math.MaxInt64/max(e.N, 1) {
+		return Unknown
+	}
+	if d.Sym != "" && e.Sym != "" && len(d.Sym)+len(e.Sym) > maxSym {
 		return Unknown
 	}
 	f := append(factors(d.Sym), factors(e.Sym)...)

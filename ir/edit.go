@@ -102,8 +102,16 @@ func (n *Node) SetInput(i int, v *Value) {
 // ReplaceUses makes every reader of old, and every graph output that is old,
 // read new instead. It leaves names alone; see Replace.
 func (g *Graph) ReplaceUses(old, new *Value) {
-	for _, u := range old.Uses() {
-		u.Node.SetInput(u.Index, new)
+	if old == new {
+		return
+	}
+	uses := old.uses // all of them at once: SetInput searches them for each
+	old.uses = nil
+	for _, u := range uses {
+		u.Node.In[u.Index] = new
+	}
+	if new != nil {
+		new.uses = append(new.uses, uses...)
 	}
 	for i, v := range g.Outputs {
 		if v == old {

@@ -61,7 +61,7 @@ type Param struct {
 	Variadic bool // the last one only: any number, at least one
 }
 
-// In and Out lists for the usual arities.
+// P returns a list of parameters: "x" is required, "x?" optional, "x*" variadic.
 func P(names ...string) []Param {
 	ps := make([]Param, len(names))
 	for i, s := range names {

@@ -10,8 +10,8 @@ type smallFormat struct {
 	inf                  uint8   // code of +∞, 0 if there is none
 }
 
-// smallFormats are the formats of the OCP specifications for 8-bit and
-// microscaling formats, and the variants without negative zero ("uz").
+// small returns the format of d, if it is one of the OCP specifications for
+// 8-bit and microscaling formats, or a variant without negative zero ("uz").
 func (d DType) small() (smallFormat, bool) {
 	switch d {
 	case Float8E4M3:

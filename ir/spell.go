@@ -5,9 +5,16 @@ import (
 	"strings"
 )
 
+// maxSpelled is the longest name that didYouMean looks for: comparing takes time
+// that grows with the square of the length, and nobody misspells longer ones.
+const maxSpelled = 256
+
 // didYouMean returns ", did you mean x?" for the candidate most like name, or
 // "" if none has at most a third of its letters wrong.
 func didYouMean(name string, candidates []string) string {
+	if len(name) > maxSpelled {
+		return ""
+	}
 	best, least := "", len(name)/3+1
 	for _, c := range candidates {
 		if len(c)-len(name) < least && len(name)-len(c) < least {

@@ -148,6 +148,10 @@ func (t *Tensor) Float64s() ([]float64, error) {
 		for i := range out {
 			out[i] = FromSmall(t.Elem, t.Raw[i/2]>>(4*(i%2))&15)
 		}
+	case Uint64:
+		for i := range out {
+			out[i] = float64(le.Uint64(t.Raw[8*i:]))
+		}
 	default:
 		ints, err := t.Int64s()
 		if err != nil {
@@ -177,7 +181,8 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	return out, nil
 }
 
-// Int64s returns the elements of an integer or boolean tensor.
+// Int64s returns the elements of an integer or boolean tensor: 0 and 1 for a
+// boolean, and for a uint64 its bits.
 func (t *Tensor) Int64s() ([]int64, error) {
 	out := make([]int64, t.Len())
 	le := binary.LittleEndian
@@ -206,9 +211,15 @@ func (t *Tensor) Int64s() ([]int64, error) {
 		for i := range out {
 			out[i] = int64(int8(t.Raw[i]))
 		}
-	case Uint8, Bool:
+	case Uint8:
 		for i := range out {
 			out[i] = int64(t.Raw[i])
+		}
+	case Bool:
+		for i := range out {
+			if t.Raw[i] != 0 {
+				out[i] = 1
+			}
 		}
 	case Uint4:
 		for i := range out {

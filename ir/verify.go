@@ -23,7 +23,7 @@ const maxViolations = 50
 // Types are not checked where inference does not know enough, as in a
 // function's body.
 func Verify(m *Model) error {
-	v := &verifier{m: m, funcs: map[OpName]*Func{}, checked: map[OpName]bool{}, nodes: map[*Node]bool{}}
+	v := &verifier{m: m, funcs: map[OpName]*Func{}, checked: map[OpName]bool{}, nodes: map[*Node]bool{}, counted: map[*Value]map[Use]bool{}}
 	for _, f := range m.Funcs {
 		v.funcs[f.Op] = f
 	}
@@ -51,7 +51,27 @@ type verifier struct {
 	checked map[OpName]bool // functions seen so far
 	nodes   map[*Node]bool  // of f or the main graph, with the graphs within
 	values  []*Value        // likewise
+	counted map[*Value]map[Use]bool // the uses of values that have many
 	errs    []error
+}
+
+// manyUses is how many uses of a value are searched one by one.
+const manyUses = 64
+
+// counts reports whether val counts u among its uses.
+func (v *verifier) counts(val *Value, u Use) bool {
+	if len(val.uses) <= manyUses {
+		return slices.Contains(val.uses, u)
+	}
+	set := v.counted[val]
+	if set == nil {
+		set = make(map[Use]bool, len(val.uses))
+		for _, u := range val.uses {
+			set[u] = true
+		}
+		v.counted[val] = set
+	}
+	return set[u]
 }
 
 func (v *verifier) bad(format string, args ...any) {
@@ -194,7 +214,7 @@ func (v *verifier) uses() {
 				v.bad("value %s counts a use by %v, which is not in the model", val, u.Node)
 			case u.Index >= len(u.Node.In) || u.Node.In[u.Index] != val:
 				v.bad("value %s counts a use by %v, which does not read it", val, u.Node)
-			case i > 0 && slices.Contains(val.uses[:min(i, 64)], u): // enough to notice, and not quadratic
+			case slices.Contains(val.uses[:min(i, manyUses)], u): // enough to notice, and not quadratic
 				v.bad("value %s counts its use by %v twice", val, u.Node)
 			}
 		}
@@ -267,7 +287,7 @@ func (v *verifier) input(n *Node, i int, val *Value, fr *frame) {
 	default:
 		v.bad("%v: input %d (%s) is not a value of its graph", n, i, val)
 	}
-	if !slices.Contains(val.uses, Use{n, i}) {
+	if !v.counts(val, Use{n, i}) {
 		v.bad("%v: input %d (%s) was not set by SetInput", n, i, val)
 	}
 }

@@ -83,10 +83,11 @@ func (h *hoisting) cone(n *ir.Node) (cone []*ir.Node, from *ir.Node) {
 	return cone, from
 }
 
-// movable reports whether a node may move: it has one output, and neither it
-// nor anything behind it has moved.
+// movable reports whether a node may move: it has one output and no graph, which
+// may read what is computed later, and neither it nor anything behind it has
+// moved.
 func (h *hoisting) movable(n *ir.Node) bool {
-	return len(n.Out) == 1 && n.Out[0] != nil && !h.moved[n] && h.after[n] == nil
+	return len(n.Out) == 1 && n.Out[0] != nil && !hasGraph(n) && !h.moved[n] && h.after[n] == nil
 }
 
 // onlyRead reports whether only nodes of the cone read v.

@@ -7,6 +7,7 @@ package passes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -154,7 +155,11 @@ func runPass(ctx context.Context, pass Pass, m *ir.Model, opt *Options, r *Repor
 	before, start := ir.Hash(m), time.Now()
 	err := pass.Run(&Context{Context: ctx, Options: opt, report: r, step: step}, m)
 	step.Time, step.After = time.Since(start), m.Graph.Len()
-	if err != nil {
+	var placed *diag.Error
+	switch {
+	case errors.As(err, &placed): // says itself where and what
+		return err
+	case err != nil:
 		return fmt.Errorf("pass %s: %w", pass.Name, err)
 	}
 	if changed := ir.Hash(m) != before; changed != (len(step.Done) > 0) {
@@ -174,6 +179,7 @@ func fill(opt *Options) error {
 		}
 		opt.Rules = m
 	}
+	opt.Targets = slices.Clone(opt.Targets) // passes resolve and move them
 	return nil
 }
 

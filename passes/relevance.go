@@ -52,6 +52,9 @@ func relevance(c *Context, m *ir.Model) error {
 			return err
 		}
 	}
+	if err := w.reached(sources, targets); err != nil {
+		return err
+	}
 	for i, v := range sources {
 		name := sourceName(v)
 		if len(c.Explain) > 0 {
@@ -62,6 +65,43 @@ func relevance(c *Context, m *ir.Model) error {
 		}
 	}
 	return nil
+}
+
+// reached fails if relevance reaches no explained tensor at all: a picture of
+// nothing is worse than none. Some of several may get none.
+func (w *walk) reached(sources, targets []*ir.Value) error {
+	if w.c.Allow || slices.ContainsFunc(sources, func(v *ir.Value) bool { return w.arrives[v] != nil }) {
+		return nil
+	}
+	e := diag.Errorf("LX3005", "no relevance reaches %s", strings.Join(w.c.report.Explained, ", ")).In(w.m.File)
+	depends, used := reach{}, backward(w.m, targets)
+	for _, v := range sources {
+		depends[v] = true
+	}
+	for n := range w.m.Graph.Nodes() {
+		if !depends.any(n.In) {
+			continue
+		}
+		for _, v := range n.Out {
+			if v != nil {
+				depends[v] = true
+			}
+		}
+		switch {
+		case !used.any(n.Out):
+		case !differentiable(w.m, n):
+			e.Detail("%v has no derivative: what it computes counts as constant", n)
+		case w.rules[n].Rule != nil && w.rules[n].Rule.Stops:
+			e.Detail("%v: %s stops it (%s)", n, n.Rule, n.RuleAt)
+		}
+		if len(e.Trail) == 8 {
+			break
+		}
+	}
+	if len(e.Trail) == 0 {
+		e.Detail("the target does not depend on it")
+	}
+	return e.Help("explain a tensor behind those operators (--explain), or use another rule map; --allow-missing goes on, with relevance 0")
 }
 
 type walk struct {

@@ -72,11 +72,8 @@ func (s *seeder) of(t Target) *ir.Value {
 		return s.fromInput(t)
 	}
 	idx := s.index(t)
+	weight := t.weight()
 	zeros := s.OpA("ConstantOfShape", ir.Attrs{{Name: "value", Value: s.zero()}}, s.Op("Shape", s.y))
-	weight := t.Weight
-	if weight == 0 {
-		weight = 1
-	}
 	var at *ir.Value
 	if s.c.Form == ExplicitForm {
 		at = s.Scale(s.Op("GatherND", s.y, idx), weight)
@@ -103,7 +100,7 @@ func (s *seeder) zero() *ir.Tensor {
 
 // fromInput makes the relevance of the output an input of the graph.
 func (s *seeder) fromInput(t Target) *ir.Value {
-	r := s.m.Graph.Input("R:"+t.Output, s.y.Type)
+	r := s.Scale(s.m.Graph.Input("R:"+t.Output, s.y.Type), t.weight())
 	if s.c.Form == ExplicitForm {
 		return r
 	}

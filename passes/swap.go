@@ -34,6 +34,7 @@ func swap(c *Context, m *ir.Model) error {
 	if err != nil {
 		return err
 	}
+	c.report.Explained, c.report.Operators = nil, nil // a model may be swapped again
 	for _, v := range sources {
 		c.report.Explained = append(c.report.Explained, sourceName(v))
 	}
@@ -103,27 +104,21 @@ func (b *binder) bind(n *ir.Node) {
 	case !b.flows.any(reads):
 		o.Why = "behind an operator whose rule stops relevance"
 		return
-	case !differentiable(b.m, n):
+	case !differentiable(b.m, n) && !severs(b.m, n):
+		o.Why = "its output is not floating point, it counts as constant"
 		if slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return v != nil && v.Type.Elem.IsFloat() }) {
 			o.Why = "has no derivative, its output counts as constant"
-			if unknown := b.m.Ops.Lookup(n.Op) == nil; unknown {
-				o.Live, o.Why = true, "operator is not known"
-			}
-			return
 		}
-		o.Why = "its output is not floating point, it counts as constant"
 		return
 	}
 	o.Live = true
-	line := b.c.Rules.Lookup(rules.Subject{
-		Node:    n,
-		Flows:   func(v *ir.Value) bool { return b.flows[v] },
-		Depends: func(v *ir.Value) bool { return b.depends[v] },
-		First:   n == b.first,
-		Last:    n == b.last,
-	})
+	line := b.line(n)
 	if line == nil {
 		o.Why = fmt.Sprintf("no line of %s matches", b.c.Rules.Name)
+		return
+	}
+	if severs(b.m, n) && !line.Call.Rule.Stops {
+		o.Why = fmt.Sprintf("has no derivative for rule %s of %s", line.Call.Rule.Name, line.Pos)
 		return
 	}
 	n.Rule, n.RuleAt = line.Call.String(), line.Pos
@@ -135,19 +130,48 @@ func (b *binder) bind(n *ir.Node) {
 	b.flows.mark(n)
 }
 
+// line returns the line of the rule map that is for n, or nil.
+func (b *binder) line(n *ir.Node) *rules.Line {
+	return b.c.Rules.Lookup(rules.Subject{
+		Node:    n,
+		Flows:   func(v *ir.Value) bool { return b.flows[v] },
+		Depends: func(v *ir.Value) bool { return b.depends[v] },
+		First:   n == b.first,
+		Last:    n == b.last,
+	})
+}
+
+// severs reports whether relevance is lost at n although n's result is not a
+// constant to it: an operator that is not known, or one that quantizes
+// activations. Only a rule that stops may stand there.
+func severs(m *ir.Model, n *ir.Node) bool {
+	switch n.Op.String() {
+	case "QuantizeLinear", "DynamicQuantizeLinear":
+		return true
+	}
+	return m.Ops.Lookup(n.Op) == nil
+}
+
 // dropUnreached takes the rules from nodes that relevance does not reach, for
 // every way from them to a target is stopped before. The stops themselves stay.
 func (b *binder) dropUnreached(targets []*ir.Value) {
-	reached := reach{}
+	reached, open := reach{}, reach{} // open is reached through integers, too
 	for _, v := range targets {
-		reached[v] = true
+		reached[v], open[v] = true, true
 	}
 	i := len(b.c.report.Operators)
 	for n := range b.m.Graph.Backward() {
 		i--
 		o := &b.c.report.Operators[i]
 		behind := !b.flows.any(n.In) && b.depends.any(n.In) // a stop
+		isOpen := open.any(n.Out)
+		if isOpen && !b.stops[n] {
+			for _, v := range n.In {
+				open[v] = true
+			}
+		}
 		switch {
+		case severs(b.m, n) && isOpen:
 		case o.Live && !reached.any(n.Out):
 			n.Rule, n.RuleAt, o.Rule, o.At = "", "", "", ""
 			o.Live, o.Why = false, "every way from it to a target is stopped"
@@ -202,6 +226,9 @@ func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
 	e.Detail("it lies on the way from %s to the target", strings.Join(c.report.Explained, ", "))
 	for _, op := range order {
 		e.Detail("%s: %d nodes without a rule", op, count[op])
+	}
+	if severs(m, n) {
+		return e.Help("relevance cannot pass it: add the line `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, c.Rules.Name)
 	}
 	return e.Help("add a line such as `%s => identity` or `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, n.Op, c.Rules.Name)
 }

@@ -58,8 +58,9 @@ func ParseTarget(s string) (Target, error) {
 		if pos == "" {
 			return t, nil
 		}
-		p, err := strconv.ParseInt(strings.TrimPrefix(pos, "@"), 10, 64)
-		if err != nil {
+		number, at := strings.CutPrefix(pos, "@")
+		p, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || !at {
 			return bad("the position is not a number")
 		}
 		t.Position = p
@@ -76,7 +77,15 @@ func ParseTarget(s string) (Target, error) {
 	return t, nil
 }
 
-// String returns t as ParseTarget reads it.
+// weight returns the factor of the target's relevance.
+func (t Target) weight() float64 {
+	if t.Weight == 0 {
+		return 1
+	}
+	return t.Weight
+}
+
+// String returns t as ParseTarget reads it, if its weight is 1.
 func (t Target) String() string {
 	out := t.Output
 	switch {
@@ -93,13 +102,13 @@ func (t Target) String() string {
 	default:
 		out += fmt.Sprintf("[argmax@%d]", t.Position)
 	}
-	if t.Weight != 0 && t.Weight != 1 {
+	if t.weight() != 1 {
 		out = fmt.Sprintf("%g·%s", t.Weight, out)
 	}
 	return out
 }
 
-// resolve fills in the output's name and returns it.
+// resolve returns the output, and gives t its name: t may have none, or an alias.
 func (t *Target) resolve(m *ir.Model) (*ir.Value, error) {
 	var names []string
 	for _, v := range m.Graph.Outputs {
@@ -111,6 +120,8 @@ func (t *Target) resolve(m *ir.Model) (*ir.Value, error) {
 		if v == nil {
 			return nil, diag.Errorf("LX3004", "the model has no floating point output to explain").In(m.File)
 		}
+	}
+	if v != nil {
 		t.Output = v.Name
 	}
 	switch {
@@ -181,7 +192,6 @@ func aim(c *Context, m *ir.Model) error {
 	if len(c.Targets) == 0 {
 		c.Targets = []Target{Argmax}
 	}
-	c.Targets = slices.Clone(c.Targets)
 	heads := map[*ir.Value]*ir.Value{}
 	for i := range c.Targets {
 		t := &c.Targets[i]
@@ -190,7 +200,6 @@ func aim(c *Context, m *ir.Model) error {
 			return err
 		}
 		if !m.Graph.IsOutput(v) {
-			t.Output = v.Name
 			m.Graph.Outputs = append(m.Graph.Outputs, v)
 			c.Did("output", v.Name, "")
 		}

@@ -1,6 +1,7 @@
 package passes_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -46,6 +47,7 @@ func TestParseTarget(t *testing.T) {
 		"logits[1,x]":       `index "x" is not a number`,
 		"logits[argmax@x]":  "the position is not a number",
 		"logits[argmax 5]":  "the position is not a number",
+		"logits[argmax5]":   "the position is not a number",
 		"logits[1.5]":       `index "1.5" is not a number`,
 		"logits[1][2]":      `index "1][2" is not a number`,
 		"logits[argmax@5]]": "the position is not a number",
@@ -86,5 +88,28 @@ func TestDefaultSources(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// TestTargetByAlias explains a tensor that canonical makes one with an output.
+func TestTargetByAlias(t *testing.T) {
+	for _, only := range []bool{false, true} {
+		m, err := ir.Parse("g (float[1,2,3] x) => (float[1,2,3] y) { a = Neg (x) y = Identity (a) }", ops.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		targets := []passes.Target{{Output: "a", Position: 1}, {Output: "y", Position: 0, Weight: -1}}
+		opt := passes.Options{Targets: targets, TargetsOnly: only}
+		r, err := passes.Default().Run(context.Background(), m, opt, passes.Driver{Strict: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"y[argmax@1]", "-1·y[argmax@0]"}
+		if d := cmp.Diff(want, r.Targets); d != "" {
+			t.Error(d)
+		}
+		if targets[0].Output != "a" {
+			t.Errorf("the caller's target is now %q", targets[0].Output)
+		}
 	}
 }

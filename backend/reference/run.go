@@ -54,6 +54,9 @@ func (r *run) graph(g *ir.Graph, args []*Array, outer *env) ([]*Array, error) {
 	for _, v := range g.Outputs {
 		left[v]++
 	}
+	if err := r.ctx.Err(); err != nil { // a loop whose body has no nodes stops as well
+		return nil, err
+	}
 	for n := range g.Nodes() {
 		if err := r.ctx.Err(); err != nil {
 			return nil, err

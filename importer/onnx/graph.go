@@ -123,11 +123,12 @@ func definitions(p *pb.GraphProto) (map[string]int, error) {
 		inputs[name] = true
 	}
 	for _, n := range p.Node {
+		what := "an output of " + label(n)
 		for _, name := range n.GetOutput() {
 			if name == "" {
 				continue
 			}
-			if err := define(name, "an output of "+label(n)); err != nil {
+			if err := define(name, what); err != nil {
 				return nil, err
 			}
 		}

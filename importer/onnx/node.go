@@ -146,6 +146,11 @@ func (d *decoder) infer(n *ir.Node) (err error) {
 	if err := d.m.Reinfer(n); err != nil {
 		return diag.Errorf("LX1012", "%w", err)
 	}
+	for i, v := range n.Out {
+		if v != nil && v.Type.Rank() > maxRank {
+			return diag.Errorf("LX1012", "output %d has %d dimensions, more than %d", i, v.Type.Rank(), maxRank)
+		}
+	}
 	return nil
 }
 

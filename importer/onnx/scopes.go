@@ -37,10 +37,12 @@ func scopesOf(n *pb.NodeProto) []ir.Scope {
 // scopesOfName splits a path such as TorchScript's exporter gives to nodes. The
 // names of scopes are dotted paths, as PyTorch itself calls modules.
 func scopesOfName(name string) []ir.Scope {
-	parts := strings.Split(strings.Trim(name, "/"), "/")
+	path := dotted(name) // of which the scopes are prefixes: their bytes are shared
 	var scopes []ir.Scope
-	for i := 1; i < len(parts); i++ {
-		scopes = append(scopes, ir.Scope{Name: strings.Join(parts[:i], ".")})
+	for i, c := range []byte(strings.Trim(name, "/")) {
+		if c == '/' {
+			scopes = append(scopes, ir.Scope{Name: path[:i]})
+		}
 	}
 	return scopes
 }

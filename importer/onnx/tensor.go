@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -219,15 +220,15 @@ func densify(values, indices *ir.Tensor, dims []int64, room int) (*ir.Tensor, er
 		return nil, diag.Errorf("LX1005", "shape %v has %d elements, and sparse tensors may take %d bytes in all", shape, n, maxDense)
 	case indices.Elem != ir.Int64:
 		return nil, diag.Errorf("LX1005", "indices are of type %s, want int64", indices.Elem)
-	case indices.Len() != nnz && indices.Len() != nnz*len(shape):
-		return nil, diag.Errorf("LX1005", "%d indices for %d values of rank %d", indices.Len(), nnz, len(shape))
+	case !slices.Equal(indices.Shape, []int{nnz}) && !slices.Equal(indices.Shape, []int{nnz, len(shape)}):
+		return nil, diag.Errorf("LX1005", "indices of shape %v for %d values of rank %d", indices.Shape, nnz, len(shape))
 	}
 	at, err := indices.Int64s()
 	if err != nil {
 		return nil, err
 	}
 	raw := make([]byte, n*width)
-	linear := len(at) == nnz && len(indices.Shape) == 1
+	linear := len(indices.Shape) == 1
 	for i := range nnz {
 		k := int64(0)
 		if linear {
@@ -249,7 +250,14 @@ func densify(values, indices *ir.Tensor, dims []int64, room int) (*ir.Tensor, er
 	return &ir.Tensor{Elem: values.Elem, Shape: shape, Raw: raw}, nil
 }
 
+// maxRank bounds the dimensions of a tensor, as NumPy does: every node would
+// copy those of a file that has a million.
+const maxRank = 64
+
 func shapeOf(dims []int64) ([]int, error) {
+	if len(dims) > maxRank {
+		return nil, diag.Errorf("LX1005", "it has %d dimensions, more than %d", len(dims), maxRank)
+	}
 	shape := make([]int, len(dims))
 	for i, n := range dims {
 		if n < 0 || int64(int(n)) != n {

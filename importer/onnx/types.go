@@ -31,6 +31,9 @@ func typeOf(name string, t *pb.TypeProto) (ir.Type, error) {
 	if tensor.Shape == nil {
 		return out, nil
 	}
+	if n := len(tensor.Shape.Dim); n > maxRank {
+		return out, diag.Errorf("LX1008", "value %q has %d dimensions, more than %d", name, n, maxRank)
+	}
 	out.Shape = make([]ir.Dim, len(tensor.Shape.Dim))
 	for i, d := range tensor.Shape.Dim {
 		out.Shape[i] = dimOf(d)

@@ -76,7 +76,7 @@ func codeOf(err error) int {
 // codeOfDiag returns the exit code for the code of a message.
 func codeOfDiag(code string) int {
 	switch code {
-	case "LX1003", "LX1008", "LX1010", "LX1013", "LX3001", "LX3002":
+	case "LX1003", "LX1008", "LX1010", "LX1013", "LX3001", "LX3002", "LX3005":
 		return exitUnsupported
 	case "LX1099":
 		return exitFailed

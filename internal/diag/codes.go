@@ -32,6 +32,7 @@ func Codes() []Code {
 		{"LX3002", "a rule that does not fit its operator", "Some rules take one live input only, or a normalization, or a linear operator. Give the operator another rule in a rule map, or a condition such as `if linear` to the line."},
 		{"LX3003", "nothing to explain under that name", "`lxtc inspect` shows the inputs and the token embedding, which are explained by default; `lxtc inspect -v` lists every tensor."},
 		{"LX3004", "no such target", "`lxtc help targets` lists what a target may be."},
+		{"LX3005", "no relevance reaches what is explained", "Every way from the target ends at an operator without a derivative, such as the quantization of an activation, or at a rule that stops. Explain a tensor behind it, or use another rule map."},
 		{"LX4001", "the file cannot be written", "The message has the operating system's reason. What was there before is untouched."},
 		{"LX4002", "weights that cannot be referred to", "A model may refer to weights in its own folder only, and must not replace a file that other weights stay in. Write to the folder of the original, or copy the weights (`CopyWeights` of the exporter's options)."},
 		{"LX4003", "a model that ONNX cannot say", "The model holds an operator that is unknown or exists only inside lxtc, or a value outside its graph. Run the pass `legalize` before saving."},

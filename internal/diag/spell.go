@@ -2,11 +2,21 @@ package diag
 
 import "strings"
 
+// maxSpelled is the longest name that Closest looks for: comparing takes time
+// that grows with the square of the length, and nobody misspells longer ones.
+const maxSpelled = 256
+
 // Closest returns the candidate most like name, or "" if none is near: at most
 // a third of its letters wrong.
 func Closest(name string, candidates []string) string {
+	if len(name) > maxSpelled {
+		return ""
+	}
 	best, least := "", len(name)/3+1
 	for _, c := range candidates {
+		if len(c)-len(name) >= least || len(name)-len(c) >= least {
+			continue
+		}
 		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < least {
 			best, least = c, d
 		}

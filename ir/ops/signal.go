@@ -150,7 +150,7 @@ func (f fourier) apply(b *ir.Builder, x *ir.Value, have int64) *ir.Value {
 	case f.oneSided:
 		made = f.length/2 + 1
 	}
-	if points*in*made*out > maxConst/4 {
+	if made > maxConst || points > maxConst/4/max(1, in*made*out) {
 		return b.Fail("a transform of %d points is too long to be a product with a matrix", f.length)
 	}
 	matrix := make([]float64, points*in*made*out)
