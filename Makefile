@@ -1,12 +1,13 @@
 # lxtc. `make` lists the targets. Nothing here needs a network once modules are
-# downloaded, except models and gen, which install Python packages.
+# downloaded, except models, conformance and bench-llm, which install Python
+# packages.
 
 GO    ?= go
 TOOL  := $(GO) tool -modfile=internal/tools/go.mod
 FUZZ  ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt race fuzz update docs generate models gen conformance bench bench-llm golden size
+.PHONY: help build run test check fmt race fuzz update docs generate models conformance golden bench bench-llm
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -17,7 +18,7 @@ build: ## bin/lxtc
 run: ## explain the embedded model on its default prompt
 	$(GO) run ./cmd/lxtc explain
 
-test: ## all tests but the long ones
+test: ## all tests
 	$(GO) test ./...
 
 check: fmt ## what a change must pass: format, vet, staticcheck, tests, generated files
@@ -40,10 +41,10 @@ fuzz: ## every fuzz target for FUZZ (1m)
 	done
 
 update: ## rewrite golden files; read the diff before you commit it
-	$(GO) test ./passes/... ./internal/cli/... ./heatmap/... ./ir/... -update
+	$(GO) test ./passes ./heatmap ./ir ./importer/onnx -update
 
 docs: ## generated pages under docs/
-	$(GO) test ./docs ./rules -update
+	$(GO) test ./docs -update
 
 generate: ## assembly, protobuf code
 	$(GO) generate ./...
@@ -62,6 +63,10 @@ golden: ## measure docs/fidelity.md: GOLDEN names folders of cases, PYTHON one w
 bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
 
-bench-llm: build ## SmolLM2 side by side: lxtc, LXT, ONNX Runtime, PyTorch (needs python3)
+bench-llm: build | .venv-lxt ## SmolLM2 side by side: lxtc, LXT, ONNX Runtime, PyTorch (needs python3, models/smollm2)
+	.venv-lxt/bin/python bench/llm.py \
+	  --lxtc 'bin/lxtc explain models/smollm2 --text @bench/everest.txt -o bin/heat.json' \
+	  --go-bench '$(GO) test -run ^$$ -bench SmolLM2 -benchtime 3x .'
+
+.venv-lxt:
 	bench/setup.sh
-	bench/llm.sh

@@ -20,7 +20,8 @@ var within = map[string][]string{
 	"ir":              {},
 	"ir/ops":          {"ir"},
 	"internal/diag":   {},
-	"internal/npy":    {},
+	"internal/files":  {},
+	"internal/npy":    {"internal/files"},
 	"internal/arrays": {"internal/npy", "ir"},
 	"internal/onnxpb": {},
 
@@ -39,7 +40,7 @@ var within = map[string][]string{
 	"backend/backendtest": {"backend", "backend/reference", "ir", "ir/ops"},
 	"backend/onnxgo":      {"backend", "importer/onnx", "internal/onnxpb", "ir", "ir/ops"},
 
-	"heatmap":   {},
+	"heatmap":   {"internal/files"},
 	"image":     {},
 	"tokenizer": {},
 

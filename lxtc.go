@@ -138,7 +138,8 @@ type Explainer struct {
 	session backend.Session
 }
 
-// Explainer rewrites the model for a backend and compiles it.
+// Explainer rewrites the model for a backend and compiles it. On an error the
+// Explainer holds what was rewritten so far, and cannot run.
 func (m *Model) Explainer(ctx context.Context, b backend.Backend, opt Options, run backend.Options) (*Explainer, error) {
 	po := m.passOptions(opt)
 	po.Supports = b.Supports

@@ -112,11 +112,11 @@ func smolRuns(t testing.TB) []smolRun {
 		return runs
 	}
 	var prompts []struct {
-		IDs         []int64   `json:"input_ids"`
-		AttnGrad    []float64 `json:"attnlrp_efficient"`
+		IDs          []int64   `json:"input_ids"`
+		AttnGrad     []float64 `json:"attnlrp_efficient"`
 		AttnExplicit []float64 `json:"attnlrp_explicit"`
-		CPGrad      []float64 `json:"cp_lrp_efficient"`
-		CPExplicit  []float64 `json:"cp_lrp_explicit"`
+		CPGrad       []float64 `json:"cp_lrp_efficient"`
+		CPExplicit   []float64 `json:"cp_lrp_explicit"`
 	}
 	if err := json.Unmarshal(text, &prompts); err != nil {
 		t.Fatal(err)

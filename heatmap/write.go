@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/lxtc/lxtc/internal/files"
 )
 
 // Options say how a Doc is drawn. The zero Options are good defaults.
@@ -106,26 +107,5 @@ func Write(path string, d Doc, o Options) error {
 	if err := Encode(&buf, format, d, o); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return replaceFile(path, buf.Bytes())
-}
-
-// replaceFile writes beside the target and renames, so that a reader never
-// sees half a file.
-func replaceFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".heatmap-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // does nothing after the rename
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return files.Replace(path, buf.Bytes())
 }

@@ -16,7 +16,7 @@ func (g *Graph) Input(name string, t Type) *Value {
 // Const adds a constant to g. The name is made unique.
 func (g *Graph) Const(name string, t *Tensor) *Value {
 	v := &Value{Name: g.unique(name), Type: t.TypeOf(), Data: t}
-	v.Known = t.knownDims()
+	v.Known = t.Known()
 	g.Consts = append(g.Consts, v)
 	return v
 }

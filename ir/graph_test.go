@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -208,6 +209,45 @@ func TestRemoveForgetsWhatBranchesRead(t *testing.T) {
 	}
 	if n := g.Inputs[1].NumUses(); n != 0 {
 		t.Errorf("x has %d uses left", n)
+	}
+}
+
+func TestReplaceUsesKeepsTheirOrder(t *testing.T) {
+	m := mustParse(t, "g (float[2] x) => (y) { a = Neg (x) b = Neg (x) z = Add (a, b) w = Mul (a, a) y = Add (a, w) }")
+	g := m.Graph
+	a, b := g.Find("a"), g.Find("b")
+	g.ReplaceUses(a, a)
+	if n := a.NumUses(); n != 4 {
+		t.Errorf("a has %d uses after it replaced itself, want 4", n)
+	}
+	g.ReplaceUses(a, b)
+	if n := a.NumUses(); n != 0 {
+		t.Errorf("a has %d uses left", n)
+	}
+	z, w, y := g.Find("z").Def, g.Find("w").Def, g.Find("y").Def
+	want := []Use{{z, 1}, {z, 0}, {w, 0}, {w, 1}, {y, 0}}
+	if got := b.Uses(); !slices.Equal(got, want) {
+		t.Errorf("uses of b are %v, want %v", got, want)
+	}
+	if err := Verify(m); err != nil {
+		t.Error(err)
+	}
+}
+
+// A value that many nodes read is checked and replaced in time linear in them:
+// this took minutes when each use was searched among all.
+func TestManyUsesAreFast(t *testing.T) {
+	m := mustParse(t, "g (float[2] x, float[2] y) => () {}")
+	b := m.At(m.Graph, nil)
+	for range 100000 {
+		b.Neg(m.Graph.Inputs[0])
+	}
+	m.Graph.ReplaceUses(m.Graph.Inputs[0], m.Graph.Inputs[1])
+	if err := Verify(m); err != nil {
+		t.Error(err)
+	}
+	if n := m.Graph.Inputs[1].NumUses(); n != 100000 {
+		t.Errorf("%d uses, want 100000", n)
 	}
 }
 

@@ -32,7 +32,7 @@ var testOps = NewOpSet(
 	&Op{Name: OpName{"", "Clip"}, In: P("x", "min?", "max?"), Out: P("y"), Infer: sameAsFirst},
 	&Op{Name: OpName{"", "Constant"}, Out: P("y"), Infer: inferConstant, Known: func(n *Node) [][]Dim {
 		if t := n.Attrs.Tensor("value"); t != nil {
-			return [][]Dim{t.knownDims()}
+			return [][]Dim{t.Known()}
 		}
 		return nil
 	}},

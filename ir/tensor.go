@@ -259,7 +259,9 @@ func (t *Tensor) Item() (float64, bool) {
 // inference: shapes, axes, pads, never data.
 const maxKnown = 64
 
-func (t *Tensor) knownDims() []Dim {
+// Known returns the elements of a small vector or scalar of integers as
+// dimensions; nil if it is none, or holds a negative number.
+func (t *Tensor) Known() []Dim {
 	if t.Elem != Int64 && t.Elem != Int32 || len(t.Shape) > 1 || t.Len() > maxKnown {
 		return nil
 	}

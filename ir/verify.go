@@ -48,9 +48,9 @@ type verifier struct {
 	f       *Func  // the function being checked, nil for the main graph
 	where   string // "function lxt.F: " or ""
 	funcs   map[OpName]*Func
-	checked map[OpName]bool // functions seen so far
-	nodes   map[*Node]bool  // of f or the main graph, with the graphs within
-	values  []*Value        // likewise
+	checked map[OpName]bool         // functions seen so far
+	nodes   map[*Node]bool          // of f or the main graph, with the graphs within
+	values  []*Value                // likewise
 	counted map[*Value]map[Use]bool // the uses of values that have many
 	errs    []error
 }

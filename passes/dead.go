@@ -49,10 +49,8 @@ func calledFuncs(m *ir.Model) map[ir.OpName]bool {
 	var visit func(g *ir.Graph)
 	visit = func(g *ir.Graph) {
 		for n := range g.Nodes() {
-			for _, a := range n.Attrs {
-				if sub, ok := a.Value.(*ir.Graph); ok {
-					visit(sub)
-				}
+			for sub := range n.Subgraphs() {
+				visit(sub)
 			}
 			if f := m.Func(n.Op); f != nil && !called[n.Op] {
 				called[n.Op] = true

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes/rewrite"
 )
 
 // Demand drops what only other outputs need: outputs that are no targets, and
@@ -297,7 +298,7 @@ func cuts(n *ir.Node, axis, rank int64) bool {
 	if len(n.In) < 4 || n.In[3] == nil {
 		return true
 	}
-	t := constantOf(n.In[3])
+	t := rewrite.Constant(n.In[3])
 	if t == nil {
 		return true
 	}
@@ -315,17 +316,4 @@ func reshapedAxis(from, to []ir.Dim, axis int64) int64 {
 		}
 	}
 	return -1
-}
-
-// constantOf returns the data of a constant or of a Constant node, else nil.
-func constantOf(v *ir.Value) *ir.Tensor {
-	switch {
-	case v == nil:
-		return nil
-	case v.Data != nil:
-		return v.Data
-	case v.Def != nil && v.Def.Op.Name == "Constant":
-		return v.Def.Attrs.Tensor("value")
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes/patterns"
 )
 
 // DefaultSources returns the tensors of g that a user means who names none:
@@ -57,7 +58,7 @@ func embeddingOf(ids *ir.Value) *ir.Value {
 			}
 		case "Gather":
 			table, e := n.In[0], dequantized(n.Out[0])
-			if u.Index != 1 || e == nil || !e.Type.Elem.IsFloat() || table.Type.Rank() != 2 || !isWeight(table) {
+			if u.Index != 1 || e == nil || !e.Type.Elem.IsFloat() || table.Type.Rank() != 2 || !patterns.IsWeight(table) {
 				continue
 			}
 			if r := tableRows(e); r > rows {
@@ -81,25 +82,6 @@ func dequantized(v *ir.Value) *ir.Value {
 		return u.Node.Out[0]
 	}
 	return v
-}
-
-// isWeight reports whether v is a constant, or one that is only unpacked.
-func isWeight(v *ir.Value) bool {
-	for v.Data == nil {
-		n := v.Def
-		if n == nil {
-			return false
-		}
-		switch n.Op.String() {
-		case "Constant":
-			return true
-		case "Cast", "DequantizeLinear", "Identity", "Transpose":
-			v = n.In[0]
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 func tableRows(embedding *ir.Value) int64 {

@@ -216,10 +216,8 @@ func smallResult(n *ir.Node, limit int64) bool {
 }
 
 func hasGraph(n *ir.Node) bool {
-	for _, a := range n.Attrs {
-		if _, ok := a.Value.(*ir.Graph); ok {
-			return true
-		}
+	for range n.Subgraphs() {
+		return true
 	}
 	return false
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes/rewrite"
 	"github.com/lxtc/lxtc/rules"
 )
 
@@ -90,10 +91,7 @@ func letterFor(letter string, i int) string {
 
 // smallInts returns the data of a small integer constant, else nil.
 func smallInts(v *ir.Value) *ir.Tensor {
-	t := v.Data
-	if t == nil && v.Def != nil && v.Def.Op.Name == "Constant" {
-		t = v.Def.Attrs.Tensor("value")
-	}
+	t := rewrite.Constant(v)
 	if t == nil || !t.Elem.IsInt() || t.Len() > inlineConst {
 		return nil
 	}

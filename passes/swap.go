@@ -104,7 +104,7 @@ func (b *binder) bind(n *ir.Node) {
 	case !b.flows.any(reads):
 		o.Why = "behind an operator whose rule stops relevance"
 		return
-	case !differentiable(b.m, n) && !severs(b.m, n):
+	case !differentiable(b.m, n) && severs(b.m, n) == "":
 		o.Why = "its output is not floating point, it counts as constant"
 		if slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return v != nil && v.Type.Elem.IsFloat() }) {
 			o.Why = "has no derivative, its output counts as constant"
@@ -113,12 +113,12 @@ func (b *binder) bind(n *ir.Node) {
 	}
 	o.Live = true
 	line := b.line(n)
-	if line == nil {
-		o.Why = fmt.Sprintf("no line of %s matches", b.c.Rules.Name)
+	switch why := severs(b.m, n); {
+	case why != "" && (line == nil || !line.Call.Rule.Stops):
+		o.Why = why
 		return
-	}
-	if severs(b.m, n) && !line.Call.Rule.Stops {
-		o.Why = fmt.Sprintf("has no derivative for rule %s of %s", line.Call.Rule.Name, line.Pos)
+	case line == nil:
+		o.Why = fmt.Sprintf("no line of %s matches", b.c.Rules.Name)
 		return
 	}
 	n.Rule, n.RuleAt = line.Call.String(), line.Pos
@@ -141,15 +141,18 @@ func (b *binder) line(n *ir.Node) *rules.Line {
 	})
 }
 
-// severs reports whether relevance is lost at n although n's result is not a
-// constant to it: an operator that is not known, or one that quantizes
-// activations. Only a rule that stops may stand there.
-func severs(m *ir.Model, n *ir.Node) bool {
+// severs says why relevance cannot pass n although n's result is no constant to
+// it; "" if it can, or if the result is one. Only a rule that stops may stand
+// there.
+func severs(m *ir.Model, n *ir.Node) string {
 	switch n.Op.String() {
 	case "QuantizeLinear", "DynamicQuantizeLinear":
-		return true
+		return "quantizes what depends on an explained tensor, and has no derivative"
 	}
-	return m.Ops.Lookup(n.Op) == nil
+	if m.Ops.Lookup(n.Op) == nil {
+		return "operator is not known"
+	}
+	return ""
 }
 
 // dropUnreached takes the rules from nodes that relevance does not reach, for
@@ -171,7 +174,7 @@ func (b *binder) dropUnreached(targets []*ir.Value) {
 			}
 		}
 		switch {
-		case severs(b.m, n) && isOpen:
+		case isOpen && severs(b.m, n) != "":
 		case o.Live && !reached.any(n.Out):
 			n.Rule, n.RuleAt, o.Rule, o.At = "", "", "", ""
 			o.Live, o.Why = false, "every way from it to a target is stopped"
@@ -209,6 +212,18 @@ func recognizedBy(origin string) string {
 	return name
 }
 
+// whole says why expand left a fused operator as it is; "" if it did not.
+func (c *Context) whole(n *ir.Node) string {
+	for _, step := range c.report.Steps {
+		for _, s := range step.Skipped {
+			if step.Pass == Expand.Name && s.From == n.String() {
+				return s.Why
+			}
+		}
+	}
+	return ""
+}
+
 // noRule is the error for live operators that no line matches, all of them at
 // once.
 func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
@@ -227,7 +242,11 @@ func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
 	for _, op := range order {
 		e.Detail("%s: %d nodes without a rule", op, count[op])
 	}
-	if severs(m, n) {
+	if why := c.whole(n); why != "" {
+		return e.Detail("its parts have rules, but %s", why).
+			Help("export the model with fixed sizes, or use --allow-missing to let nothing flow there")
+	}
+	if severs(m, n) != "" {
 		return e.Help("relevance cannot pass it: add the line `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, c.Rules.Name)
 	}
 	return e.Help("add a line such as `%s => identity` or `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, n.Op, c.Rules.Name)

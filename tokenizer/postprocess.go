@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -193,7 +195,7 @@ func readTemplate(o *object, t *Tokenizer) template {
 // readSpecialTokens reads {name: {"id": name, "ids": […], "tokens": […]}}.
 func readSpecialTokens(o *object, t *Tokenizer) map[string][]item {
 	out := map[string][]item{}
-	for name := range o.fields {
+	for _, name := range slices.Sorted(maps.Keys(o.fields)) {
 		s := o.child(name)
 		s.str("id")
 		var ids []int

@@ -72,7 +72,7 @@ func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, erro
 	}
 	for v, k := range p.number {
 		if v.Data != nil {
-			p.uses[k] = 1 << 30
+			p.uses[k] = always
 		}
 	}
 	for _, v := range m.Graph.Outputs {
@@ -80,6 +80,9 @@ func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, erro
 	}
 	return p, nil
 }
+
+// always is the number of uses of a constant: more than any program counts down.
+const always = 1 << 30
 
 type program struct {
 	m        *ir.Model
@@ -224,7 +227,7 @@ func (s *session) runPlan(p *plan, seg *segment) error {
 // clear releases everything that a run has left, whether it ended well or not.
 func (s *session) clear() {
 	for id, v := range s.vals {
-		if v == nil || s.uses[id] >= 1<<30 {
+		if v == nil || s.uses[id] >= always {
 			continue
 		}
 		if v.buf != nil && !v.buf.borrowed {

@@ -22,7 +22,12 @@ func (Simple) Name() string { return "simple" }
 
 // Supports says which operators have a kernel. Legalize replaces others by
 // their bodies.
-func (Simple) Supports(n *ir.Node) error { return reference.New().Supports(n) }
+func (Simple) Supports(n *ir.Node) error {
+	for range n.Subgraphs() {
+		return fmt.Errorf("%s runs a graph", n.Op)
+	}
+	return reference.New().Supports(n)
+}
 
 func (s Simple) Compile(m *ir.Model, opt backend.Options) (backend.Program, error) {
 	for n := range m.Graph.Nodes() {

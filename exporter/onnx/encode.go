@@ -26,7 +26,7 @@ func encode(m *ir.Model, p *plan) (*pb.ModelProto, error) {
 	for _, kv := range m.Metadata {
 		out.MetadataProps = append(out.MetadataProps, &pb.StringStringEntryProto{Key: kv[0], Value: kv[1]})
 	}
-	if out.Graph, err = e.graph(m.Graph, nil); err != nil {
+	if out.Graph, err = e.graph(m.Graph, newNames(m.Graph)); err != nil {
 		return nil, err
 	}
 	if out.Graph.Name == "" { // which ONNX does not allow
@@ -128,18 +128,9 @@ func walk(g *ir.Graph, yield func(*ir.Graph) bool) bool {
 		return false
 	}
 	for n := range g.Nodes() {
-		for _, a := range n.Attrs {
-			switch v := a.Value.(type) {
-			case *ir.Graph:
-				if !walk(v, yield) {
-					return false
-				}
-			case []*ir.Graph:
-				for _, g := range v {
-					if !walk(g, yield) {
-						return false
-					}
-				}
+		for sub := range n.Subgraphs() {
+			if !walk(sub, yield) {
+				return false
 			}
 		}
 	}

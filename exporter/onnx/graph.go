@@ -1,8 +1,6 @@
 package onnx
 
 import (
-	"strconv"
-
 	"github.com/lxtc/lxtc/internal/diag"
 	pb "github.com/lxtc/lxtc/internal/onnxpb"
 	"github.com/lxtc/lxtc/ir"
@@ -20,29 +18,24 @@ type encoder struct {
 type names struct {
 	up    *names
 	of    map[*ir.Value]string
-	taken map[string]bool
+	inner map[*ir.Value]string // other names of values whose own one is taken
 }
 
-// newNames names the values of g, which is inside the graph that up names.
-func newNames(g *ir.Graph, up *names) *names {
-	ns := &names{up: up, of: map[*ir.Value]string{}, taken: map[string]bool{}}
+// newNames names the values of g, which no graph is around.
+func newNames(g *ir.Graph) *names {
+	return (&names{inner: ir.InnerNames(g)}).within(g)
+}
+
+// within names the values of a graph inside the one that ns names.
+func (ns *names) within(g *ir.Graph) *names {
+	out := &names{up: ns, of: map[*ir.Value]string{}, inner: ns.inner}
 	for v := range g.Values() {
-		name := v.Name
-		for i := 2; ns.isTaken(name); i++ {
-			name = v.Name + "_" + strconv.Itoa(i)
-		}
-		ns.of[v], ns.taken[name] = name, true
-	}
-	return ns
-}
-
-func (ns *names) isTaken(name string) bool {
-	for ; ns != nil; ns = ns.up {
-		if ns.taken[name] {
-			return true
+		out.of[v] = v.Name
+		if name, ok := ns.inner[v]; ok {
+			out.of[v] = name
 		}
 	}
-	return false
+	return out
 }
 
 // find returns the name of v; ok is false if no graph around has it.
@@ -71,8 +64,8 @@ func (ns *names) list(vs []*ir.Value) ([]string, error) {
 	return out, nil
 }
 
-func (e *encoder) graph(g *ir.Graph, up *names) (*pb.GraphProto, error) {
-	ns := newNames(g, up)
+// graph encodes a graph whose values ns names.
+func (e *encoder) graph(g *ir.Graph, ns *names) (*pb.GraphProto, error) {
 	out := &pb.GraphProto{Name: g.Name}
 	for _, v := range g.Inputs {
 		out.Input = append(out.Input, valueInfo(ns.of[v], v.Type))
@@ -172,7 +165,7 @@ func metadata(n *ir.Node) []*pb.StringStringEntryProto {
 // function encodes f. A function has no initializers, so its constants become
 // Constant nodes.
 func (e *encoder) function(f *ir.Func) (*pb.FunctionProto, error) {
-	ns := newNames(f.Body, nil)
+	ns := newNames(f.Body)
 	out := &pb.FunctionProto{Name: f.Op.Name, Domain: f.Op.Domain, DocString: f.Doc}
 	var err error
 	if out.Input, err = ns.list(f.Body.Inputs); err != nil {

@@ -164,6 +164,14 @@ func TestWeightsAreReferredTo(t *testing.T) {
 			t.Errorf("files (-want +got):\n%s", d)
 		}
 	})
+	t.Run("not in their own place", func(t *testing.T) {
+		path := filepath.Join(dir, "m.onnx_data")
+		wantCode(t, exporter.Save(path, m, exporter.Options{}), "LX4002", "would replace")
+		after, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(before, after) {
+			t.Errorf("the data have changed, %v", err)
+		}
+	})
 	t.Run("not where new weights would replace them", func(t *testing.T) {
 		m := load(t, filepath.Join(dir, "m.onnx"))
 		m.Graph.Const("new", ir.Of(make([]float32, 2000), 2000))

@@ -90,10 +90,10 @@ func (e *encoder) attr(a ir.Attr, ns *names) (*pb.AttributeProto, error) {
 	case ir.Type:
 		p.Tp = typeProto(v)
 	case *ir.Graph:
-		p.G, err = e.graph(v, ns)
+		p.G, err = e.graph(v, ns.within(v))
 	case []*ir.Graph:
 		for _, g := range v {
-			gp, err := e.graph(g, ns)
+			gp, err := e.graph(g, ns.within(g))
 			if err != nil {
 				return nil, err
 			}

@@ -51,6 +51,10 @@ func newPlan(path string, m *ir.Model, o Options) (*plan, error) {
 			if err != nil {
 				return nil, err
 			}
+			if at.location == filepath.Base(path) {
+				return nil, diag.Errorf("LX4002", "the model would replace %s, which its weights stay in", path).
+					Help("save under another name, or copy the weights (--copy-weights)")
+			}
 			p.refer[t] = at
 			continue
 		}

@@ -8,10 +8,17 @@ import (
 	"github.com/lxtc/lxtc/ir"
 )
 
+// maxAttrs bounds the attributes of a node: they are searched by name. No
+// operator has more than thirty.
+const maxAttrs = 1 << 10
+
 // attrs decodes a node's attributes. In the body of a function, one that refers
 // to an attribute of the function takes the value the call gives it, or is left
 // out with it.
 func (d *decoder) attrs(ps []*pb.AttributeProto, sc *scope) (ir.Attrs, error) {
+	if len(ps) > maxAttrs {
+		return nil, diag.Errorf("LX1011", "%d attributes, more than %d", len(ps), maxAttrs)
+	}
 	var out ir.Attrs
 	for _, p := range ps {
 		name := p.GetName()

@@ -20,6 +20,7 @@ type decoder struct {
 	funcs   map[funcKey]*pb.FunctionProto
 	steps   []step
 	inlined int // nodes of functions decoded so far, against maxInlined
+	copied  int // bytes that their nodes took, against maxCopied
 
 	opaque  map[ir.OpName]bool             // operators kept without a meaning
 	tensors map[*pb.TensorProto]*ir.Tensor // decoded so far: a function's are met at every call

@@ -186,7 +186,7 @@ func TestDecodeRefuses(t *testing.T) {
 		},
 		{"text that is not UTF-8", "LX1011", "UTF-8", protoModel(17, "x", "y", protoNode("y = Gelu(x)", protoAttr("approximate", "\xff")))},
 		{"a Constant without a value", "LX1011", "Constant", protoModel(17, "x", "y", protoNode("y = Constant()"))},
-		{"a Constant of a graph", "LX1011", "holds no value", protoModel(17, "x", "y", protoNode("y = Constant()", protoAttr("value", branch("q", protoNode("q = Relu(x)")))))},
+		{"a Constant of a graph", "LX1011", "is no constant", protoModel(17, "x", "y", protoNode("y = Constant()", protoAttr("value", branch("q", protoNode("q = Relu(x)")))))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"slices"
+
 	"github.com/lxtc/lxtc/internal/diag"
 	pb "github.com/lxtc/lxtc/internal/onnxpb"
 	"github.com/lxtc/lxtc/ir"
@@ -37,6 +39,11 @@ func (d *decoder) inline(f *pb.FunctionProto, key funcKey, c *call, n *pb.NodePr
 		return diag.Errorf("LX1012", "%d inputs and %d outputs, and function %s has %d and %d",
 			len(c.in), len(c.out), key, len(f.Input), len(f.Output))
 	}
+	const entry = 64 // bytes of a name in a map
+	listed := len(f.Input) + len(f.ValueInfo) + len(f.AttributeProto) + len(f.OpsetImport) + len(f.Node)
+	if err := d.copies(entry * listed); err != nil {
+		return err
+	}
 	opsets, err := opsetsOf(f.OpsetImport)
 	if err != nil {
 		return wrap("LX1003", err, "function %s", key)
@@ -44,7 +51,7 @@ func (d *decoder) inline(f *pb.FunctionProto, key funcKey, c *call, n *pb.NodePr
 	if c.bound, err = bind(f, n, sc); err != nil {
 		return err
 	}
-	c.scopes = append(c.scopes, ir.Scope{Name: dotted(c.name), Class: key.String()})
+	c.scopes = append(slices.Clip(c.scopes), ir.Scope{Name: dotted(c.name), Class: key.String()})
 	inner := &scope{
 		graph: sc.graph, taken: sc.taken, opsets: opsets, call: c,
 		values: map[string]*ir.Value{}, types: map[string]*pb.TypeProto{},

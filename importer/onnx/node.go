@@ -2,16 +2,24 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lxtc/lxtc/internal/diag"
 	pb "github.com/lxtc/lxtc/internal/onnxpb"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
 )
 
 // maxInlined bounds the nodes that inlining makes: a chain of functions each of
 // which calls the next twice doubles with every link.
 const maxInlined = 1 << 18
+
+// maxCopied bounds the bytes of names, attributes and lists that inlining
+// copies: a function with a name of a megabyte can be called a million times.
+// As many nodes as maxInlined allows, with usual names, take a quarter of it.
+const maxCopied = 1 << 29
 
 // A call is a node on its way from the file to the graph: its operator in the
 // spelling of version, and its inputs found.
@@ -54,6 +62,9 @@ func (d *decoder) node(n *pb.NodeProto, sc *scope) error {
 		if d.inlined++; d.inlined > maxInlined {
 			return diag.Errorf("LX1007", "inlining the functions makes more than %d nodes", maxInlined)
 		}
+		if err := d.copies(sizeOf(n, sc.call)); err != nil {
+			return err
+		}
 	}
 	c := &call{
 		op:     ir.OpName{Domain: domainOf(n.Domain), Name: n.OpType},
@@ -66,7 +77,7 @@ func (d *decoder) node(n *pb.NodeProto, sc *scope) error {
 		ruleAt: pb.Metadata(n.MetadataProps, pb.KeyRuleAt),
 	}
 	if sc.call != nil {
-		c.scopes = append(append([]ir.Scope(nil), sc.call.scopes...), c.scopes...)
+		c.scopes = append(slices.Clip(sc.call.scopes), c.scopes...)
 	}
 	for i, name := range trimEmpty(n.Input) {
 		if name == "" {
@@ -98,6 +109,41 @@ func (d *decoder) node(n *pb.NodeProto, sc *scope) error {
 		return err
 	}
 	return d.emit(sc, c)
+}
+
+// copies counts bytes that inlining copies.
+func (d *decoder) copies(bytes int) error {
+	if d.copied += bytes; d.copied > maxCopied {
+		return diag.Errorf("LX1007", "inlining the functions copies more than %d bytes", maxCopied)
+	}
+	return nil
+}
+
+// sizeOf estimates what the copy of a node takes, in a call.
+func sizeOf(n *pb.NodeProto, c *call) int {
+	const (
+		word  = 16 // a pointer, a number or a string, and what refers to it
+		scope = 2 * word
+		value = 128
+	)
+	size := value + word*len(n.Input) + scope*(len(c.scopes)+strings.Count(n.Name, "/"))
+	for _, name := range n.Output {
+		size += value + len(name) + len(c.prefix())
+	}
+	for _, p := range n.MetadataProps {
+		size += len(p.GetValue())
+	}
+	for _, a := range n.Attribute {
+		if a.GetRefAttrName() != "" {
+			a = c.bound[a.RefAttrName]
+		}
+		size += word * (1 + len(a.GetInts()) + len(a.GetFloats()) + len(a.GetStrings()) + len(a.GetTensors()))
+		size += len(a.GetS())
+		for _, s := range a.GetStrings() {
+			size += len(s)
+		}
+	}
+	return size
 }
 
 // emit adds c to the graph, infers the types of its outputs and gives them
@@ -190,34 +236,13 @@ func (d *decoder) constant(sc *scope, c *call) error {
 		return diag.Errorf("LX1011", "a Constant has one attribute, one output and no input; this has %d, %d and %d",
 			len(c.attrs), len(c.out), len(c.in))
 	}
-	t, err := constantOf(c.attrs[0])
+	t, err := ops.ConstantOf(c.attrs)
 	if err != nil {
-		return err
+		return diag.Errorf("LX1011", "%w", err)
 	}
 	v := sc.graph.Const(sc.rename(c.out[0]), t)
 	sc.values[c.out[0]] = v
 	return nil
-}
-
-// constantOf returns the tensor of a Constant node's attribute.
-func constantOf(a ir.Attr) (*ir.Tensor, error) {
-	switch v := a.Value.(type) {
-	case *ir.Tensor:
-		return v, nil
-	case float32:
-		return ir.Of([]float32{v}), nil
-	case []float32:
-		return ir.Of(v, len(v)), nil
-	case int64:
-		return ir.Of([]int64{v}), nil
-	case []int64:
-		return ir.Of(v, len(v)), nil
-	case string:
-		return &ir.Tensor{Elem: ir.String, Shape: []int{}, Strs: []string{v}}, nil
-	case []string:
-		return &ir.Tensor{Elem: ir.String, Shape: []int{len(v)}, Strs: v}, nil
-	}
-	return nil, diag.Errorf("LX1011", "attribute %q of a Constant holds no value", a.Name)
 }
 
 // label names a node of the file for messages.

@@ -114,6 +114,7 @@ func TestTensorRefuses(t *testing.T) {
 		{"an element type that does not exist", "type 99", pb.TensorProto{Dims: []int64{0}, DataType: 99}},
 		{"too few strings", "1 strings", pb.TensorProto{Dims: []int64{2}, DataType: 8, StringData: [][]byte{{}}}},
 		{"a string that is not UTF-8", "UTF-8", pb.TensorProto{Dims: []int64{1}, DataType: 8, StringData: [][]byte{{0xff}}}},
+		{"more dimensions than anything has", "65 dimensions", pb.TensorProto{Dims: make([]int64, 65), DataType: 1}},
 		{"segments", "segments", pb.TensorProto{Dims: []int64{0}, DataType: 1, Segment: &pb.TensorProto_Segment{}}},
 	}
 	for _, tt := range tests {
@@ -142,7 +143,8 @@ func TestSparse(t *testing.T) {
 		{"an index outside", "outside", pb.SparseTensorProto{Dims: []int64{2}, Values: values(1), Indices: indices([]int64{1}, 2)}, nil},
 		{"a coordinate outside", "outside", pb.SparseTensorProto{Dims: []int64{2, 2}, Values: values(1), Indices: indices([]int64{1, 2}, 0, 3)}, nil},
 		{"a negative coordinate", "outside", pb.SparseTensorProto{Dims: []int64{2, 2}, Values: values(1), Indices: indices([]int64{1, 2}, 1, -1)}, nil},
-		{"more indices than values", "3 indices", pb.SparseTensorProto{Dims: []int64{2}, Values: values(1), Indices: indices([]int64{3}, 0, 1, 1)}, nil},
+		{"a column of indices in three dimensions", "shape [2 1]", pb.SparseTensorProto{Dims: []int64{2, 2, 2}, Values: values(2), Indices: indices([]int64{2, 1}, 0, 1)}, nil},
+		{"more indices than values", "shape [3]", pb.SparseTensorProto{Dims: []int64{2}, Values: values(1), Indices: indices([]int64{3}, 0, 1, 1)}, nil},
 		{"a terabyte of zeros", "may take", pb.SparseTensorProto{Dims: []int64{1 << 40}, Values: values(0), Indices: indices([]int64{0})}, nil},
 	}
 	for _, tt := range tests {

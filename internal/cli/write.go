@@ -3,6 +3,8 @@ package cli
 import (
 	"os"
 	"path/filepath"
+
+	"github.com/lxtc/lxtc/internal/files"
 )
 
 // checkFolder reports before a long run that a result could not be written.
@@ -27,20 +29,5 @@ func (a *app) writeBytes(path string, b []byte) error {
 		_, err := a.stdout.Write(b)
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".lxtc-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // does nothing after the rename
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return files.Replace(path, b)
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/lxtc/lxtc/internal/files"
 )
 
 // Entry is one named array of an archive; the name has no .npy ending.
@@ -90,7 +92,7 @@ func WriteFile(path string, x Archive) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return replaceFile(path, b)
+	return files.Replace(path, b)
 }
 
 // EncodeArchive returns the bytes of a .npz file: a zip archive of stored .npy
@@ -181,25 +183,4 @@ func member(f *zip.File, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("npy: the archive unpacks to more than %d bytes", int64(maxInflated))
 	}
 	return buf.Bytes(), nil
-}
-
-// replaceFile writes beside the target and renames, so that a reader never
-// sees half a file.
-func replaceFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".npy-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // does nothing after the rename
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -67,7 +67,7 @@ func itemSize(dtype string) (int, error) {
 	}
 	if digits, ok := strings.CutPrefix(dtype, "U"); ok {
 		n, err := strconv.Atoi(digits)
-		if err == nil && n >= 0 && n <= 1<<24 && strconv.Itoa(n) == digits {
+		if err == nil && n >= 1 && n <= 1<<24 && strconv.Itoa(n) == digits {
 			return 4 * n, nil
 		}
 	}

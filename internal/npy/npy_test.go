@@ -233,6 +233,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"structured", string(read(t, "structured.npy")), "structured dtypes"},
 		{"complex", f4("{'descr': '<c8', 'fortran_order': False, 'shape': ()}", "12345678"), "unsupported dtype"},
 		{"objects", f4("{'descr': '|O', 'fortran_order': False, 'shape': ()}", "12345678"), "unsupported dtype"},
+		{"endlessly many strings without a letter", f4("{'descr': '<U0', 'fortran_order': False, 'shape': (4611686018427387904,)}", ""), "unsupported dtype"},
 		{"a missing key", f4("{'descr': '<f4', 'shape': ()}", "1234"), `"fortran_order" is missing`},
 		{"a key twice", f4("{'shape': (), 'shape': ()}", "1234"), "twice"},
 		{"a strange key", f4("{'size': 3}", ""), "unknown key"},

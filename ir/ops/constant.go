@@ -26,21 +26,10 @@ var constant = &ir.Op{
 	},
 	Known: func(n *ir.Node) [][]ir.Dim {
 		t, err := ConstantOf(n.Attrs)
-		if err != nil || t.Elem != ir.Int64 && t.Elem != ir.Int32 || len(t.Shape) > 1 || t.Len() > 64 {
-			return nil
-		}
-		ints, err := t.Int64s()
 		if err != nil {
 			return nil
 		}
-		known := make([]ir.Dim, len(ints))
-		for i, x := range ints {
-			if x < 0 { // no dimension; constInts reads the tensor itself
-				return nil
-			}
-			known[i] = ir.N(x)
-		}
-		return [][]ir.Dim{known}
+		return [][]ir.Dim{t.Known()}
 	},
 }
 

@@ -130,7 +130,7 @@ var loop = &ir.Op{
 		if !ok {
 			return []*ir.Value{b.Fail("how often the loop runs is not known before it runs")}
 		}
-		if trips*int64(body.Len()+1) > maxUnrolled {
+		if trips > maxUnrolled/int64(body.Len()+1) {
 			return []*ir.Value{b.Fail("%d turns of %d nodes are too many to write out", trips, body.Len())}
 		}
 		cond := n.Input(1)

@@ -292,6 +292,9 @@ func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
 	rows, perRow := int64(scales[0]), int64(scales[1])
 	bytes := (perRow*bits + 7) / 8
 	if zero == nil {
+		if rows > maxExtent/max(1, bytes) {
+			return b.Fail("scales %s are too many", n.In[2].Type), nil
+		}
 		half := ir.Of(make([]uint8, rows*bytes), int(rows), int(bytes))
 		for i := range half.Raw {
 			half.Raw[i] = map[int64]byte{4: 0x88, 8: 0x80}[bits]

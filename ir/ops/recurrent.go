@@ -76,7 +76,7 @@ func inferRecurrent(n *ir.Node, outputs int) ([]ir.Type, error) {
 	case d != "forward" && d != "reverse" && d != "bidirectional":
 		return nil, fmt.Errorf("unknown direction %q", d)
 	case x.Shape != nil && len(x.Shape) != 3, r.Shape != nil && len(r.Shape) != 3:
-		return nil, fmt.Errorf("X is %s and R is %s, want rank 3", x, r)
+		return nil, fmt.Errorf("input X is %s and R is %s, want rank 3", x, r)
 	}
 	y, h := ir.Type{Elem: x.Elem}, ir.Type{Elem: x.Elem}
 	if x.Shape != nil {
@@ -115,7 +115,7 @@ func (c *cell) run(x *ir.Value, timeFirst bool, step func(c *cell, x, h, s *ir.V
 	switch {
 	case !ok || !ok2:
 		return []*ir.Value{b.Fail("X is %s and R is %s: the numbers of steps and of states must be known", x.Type, n.In[2].Type)}
-	case length*c.gates*12 > maxUnrolled:
+	case length > maxUnrolled/(12*c.gates):
 		return []*ir.Value{b.Fail("%d steps are too many to write out", length)}
 	}
 	mine := func(i int) *ir.Value { // what of input i belongs to this direction

@@ -19,8 +19,10 @@ func TestVJPRefuses(t *testing.T) {
 		{"a product of unknown rank", "float[] x, float[3,4] w", "MatMul (x, w)", "a rank is unknown"},
 		{"a determinant", "float[2,2] x", "Det (x)", "no derivative is written for this operator"},
 		{"a running product", "float[2] x, int64 a", "CumProd (x, a)", "no derivative is written for this operator"},
-		{"steps of which nobody knows how many there are", "float[T,1,2] x, float[1,3,2] w, float[1,3,3] r", "RNN (x, w, r)",
-			"no derivative is written for this operator"},
+		{
+			"steps of which nobody knows how many there are", "float[T,1,2] x, float[1,3,2] w, float[1,3,3] r", "RNN (x, w, r)",
+			"no derivative is written for this operator",
+		},
 		{"a sum of unknown rank", "float[] x, float[3] y", "Add (x, y)", "unknown rank"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -47,7 +47,7 @@ var scan = &ir.Op{
 		switch {
 		case !ok:
 			return []*ir.Value{b.Fail("the number of slices is not known before it runs")}
-		case length*int64(s.Body.Len()+len(n.In)) > maxUnrolled:
+		case length > maxUnrolled/int64(s.Body.Len()+len(n.In)):
 			return []*ir.Value{b.Fail("%d turns of %d nodes are too many to write out", length, s.Body.Len())}
 		}
 		state := slices.Clone(n.In[:s.States])

@@ -224,7 +224,7 @@ var stft = &ir.Op{
 			return []*ir.Value{b.Fail("%w", err)}
 		case frames < 0:
 			return []*ir.Value{b.Fail("the frames of %s are not known before it runs", x.Type)}
-		case frames*length > maxConst:
+		case frames > maxConst/length:
 			return []*ir.Value{b.Fail("%d frames of %d samples are too many", frames, length)}
 		}
 		at := make([]int64, 0, frames*length)

@@ -143,7 +143,7 @@ func linearAttentionBody(b *ir.Builder, n *ir.Node) []*ir.Value {
 	switch {
 	case !ok || !ok2 || !ok3:
 		return fail("query is %s and value is %s: the number of tokens and the sizes must be known", n.In[0].Type, n.In[2].Type)
-	case tokens*20 > maxUnrolled:
+	case tokens > maxUnrolled/20:
 		return fail("%d tokens are too many to write out", tokens)
 	}
 	size, valueSize := width/heads, valueWidth/groups

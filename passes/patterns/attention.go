@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes/rewrite"
 )
 
 // attention names the parts of softmax attention around a Softmax: the product
@@ -39,14 +40,14 @@ func scoresOf(v *ir.Value) (roles []Role, why string) {
 		}
 		switch n.Op.String() {
 		case "MatMul", "Einsum":
-			if isWeight(n.In[0]) || len(n.In) < 2 || isWeight(n.In[1]) {
+			if IsWeight(n.In[0]) || len(n.In) < 2 || IsWeight(n.In[1]) {
 				return nil, fmt.Sprintf("%v is a product with a weight", n)
 			}
 			return append(roles, Role{n, "attention.scores"}), ""
 		case "Cast", "Identity", "Dropout", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Clip", "Tanh":
 			v = n.In[0]
 		case "Mul", "Div":
-			if constOf(n.In[1]) == nil && n.Op.Name == "Mul" && constOf(n.In[0]) != nil {
+			if rewrite.Constant(n.In[1]) == nil && n.Op.Name == "Mul" && rewrite.Constant(n.In[0]) != nil {
 				v = n.In[1]
 			} else {
 				v = n.In[0]
@@ -98,8 +99,8 @@ func contextOf(v *ir.Value, depth int) *ir.Node {
 	for _, u := range v.Uses() {
 		switch u.Node.Op.String() {
 		case "MatMul", "Einsum":
-			if !isWeight(u.Node.In[1-u.Index]) {
-				return u.Node
+			if n := u.Node; len(n.In) == 2 && !IsWeight(n.In[1-u.Index]) {
+				return n
 			}
 		case "Cast", "Identity", "Dropout", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Where", "Mul":
 			if n := contextOf(u.Node.Out[0], depth+1); n != nil {

@@ -25,9 +25,9 @@ var mergeBatchNorm = &rewrite.Rule{
 			}
 		}
 		switch w := m.Get("w"); {
-		case !isWeight(w):
+		case !IsWeight(w):
 			return fmt.Errorf("%s is no weight", w)
-		case n.Input(2) != nil && !isWeight(n.In[2]):
+		case n.Input(2) != nil && !IsWeight(n.In[2]):
 			return fmt.Errorf("%s is no weight", n.In[2])
 		case n.Op.Name == "ConvTranspose" && n.Attrs.Int("group", 1) != 1:
 			return fmt.Errorf("%v has groups", n)

@@ -18,7 +18,7 @@ var convBias = &rewrite.Rule{
 		switch {
 		case n.Input(2) != nil:
 			return fmt.Errorf("%v has a bias", n)
-		case !isWeight(w):
+		case !IsWeight(w):
 			return fmt.Errorf("%s is no weight", w)
 		case n.Out[0].NumUses() > 1:
 			return fmt.Errorf("%s is used elsewhere, too", n.Out[0])
@@ -34,7 +34,7 @@ var convBias = &rewrite.Rule{
 // perChannel checks that v is a constant with one element for each channel, in
 // the place where adding it to a value of type t finds the channels.
 func perChannel(v *ir.Value, t ir.Type) error {
-	c := constOf(v)
+	c := rewrite.Constant(v)
 	rank := t.Rank()
 	switch {
 	case c == nil:

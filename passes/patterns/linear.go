@@ -16,20 +16,20 @@ var linear = &rewrite.Rule{
 	If: func(m *rewrite.Match) error {
 		x, w, b := m.Get("x"), m.Get("w"), m.Get("b")
 		switch {
-		case !isWeight(w):
+		case !IsWeight(w):
 			return fmt.Errorf("%s is no weight", w)
-		case isWeight(x):
+		case IsWeight(x):
 			return fmt.Errorf("%s is a weight too", x)
 		case w.Type.Rank() != 2:
 			return fmt.Errorf("%s is %s, want a matrix", w, w.Type)
 		}
-		if m.Root.In[0].Def != nil && m.Root.In[1].Def != nil && constOf(b) == nil {
+		if m.Root.In[0].Def != nil && m.Root.In[1].Def != nil && rewrite.Constant(b) == nil {
 			return fmt.Errorf("%s is not constant", b)
 		}
 		if err := rowVector(b, m.Root.Out[0].Type); err != nil {
 			return err
 		}
-		if n := constOf(b).Len(); n > 1 && w.Type.Shape[1].Differ(ir.N(int64(n))) {
+		if n := rewrite.Constant(b).Len(); n > 1 && w.Type.Shape[1].Differ(ir.N(int64(n))) {
 			return fmt.Errorf("%s is %s, and %s is %s: adding widens the product", b, b.Type, w, w.Type)
 		}
 		if product := productOf(m); product != nil && product.NumUses() > 1 {
@@ -39,7 +39,7 @@ var linear = &rewrite.Rule{
 	},
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
 		bias := m.Get("b")
-		if len(constOf(bias).Shape) > 1 {
+		if len(rewrite.Constant(bias).Shape) > 1 {
 			bias = b.OpA("Reshape", nil, bias, b.Ints(-1))
 		}
 		return b.Node(ir.OpName{Domain: "lxt", Name: "Linear"}, nil, m.Get("x"), m.Get("w"), bias).Out[0]
@@ -49,7 +49,7 @@ var linear = &rewrite.Rule{
 // rowVector checks that v is a constant vector or scalar, possibly with axes of
 // 1 before it, as many as a sum of type t has.
 func rowVector(v *ir.Value, t ir.Type) error {
-	c := constOf(v)
+	c := rewrite.Constant(v)
 	if c == nil {
 		return fmt.Errorf("%s is not constant", v)
 	}
@@ -68,9 +68,9 @@ func productOf(m *rewrite.Match) *ir.Value {
 	return nil
 }
 
-// isWeight reports whether v is a constant, or one that is only unpacked,
+// IsWeight reports whether v is a constant, or one that is only unpacked,
 // cast or transposed.
-func isWeight(v *ir.Value) bool {
+func IsWeight(v *ir.Value) bool {
 	for v != nil {
 		if v.Data != nil {
 			return true

@@ -61,7 +61,7 @@ func axisIsLast(axes, reduced *ir.Value) error {
 	if n.Attrs.Int("keepdims", 1) != 1 {
 		return fmt.Errorf("%v drops the reduced axis", n)
 	}
-	t := constOf(axes)
+	t := rewrite.Constant(axes)
 	if t == nil {
 		return fmt.Errorf("the axes of %v are not constant", n)
 	}
@@ -76,21 +76,9 @@ func axisIsLast(axes, reduced *ir.Value) error {
 	return nil
 }
 
-func constOf(v *ir.Value) *ir.Tensor {
-	switch {
-	case v == nil:
-		return nil
-	case v.Data != nil:
-		return v.Data
-	case v.Def != nil && v.Def.Op.Name == "Constant":
-		return v.Def.Attrs.Tensor("value")
-	}
-	return nil
-}
-
 // vector checks that a value is a constant vector, or scalar.
 func vector(v *ir.Value) error {
-	t := constOf(v)
+	t := rewrite.Constant(v)
 	if t == nil {
 		return fmt.Errorf("%s is not constant", v)
 	}

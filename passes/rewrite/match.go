@@ -23,7 +23,7 @@ func (m *Match) Get(name string) *ir.Value { return m.vals[name] }
 // is none.
 func (m *Match) Const(name string) (*ir.Tensor, error) {
 	v := m.vals[name]
-	if t := constant(v); t != nil {
+	if t := Constant(v); t != nil {
 		return t, nil
 	}
 	return nil, fmt.Errorf("%s (%s) is not constant", name, v)
@@ -116,7 +116,7 @@ func (m *matcher) term(t term, v *ir.Value, rest func() bool) bool {
 	case anyTerm:
 		return rest()
 	case numTerm:
-		f, ok := constant(v).Item()
+		f, ok := Constant(v).Item()
 		if !ok {
 			return m.reject("%s is not the constant %g", v, float64(t))
 		}
@@ -241,8 +241,8 @@ func sameAttr(n *ir.Node, a attrTerm) error {
 	return nil
 }
 
-// constant returns the data of a constant or of a Constant node, else nil.
-func constant(v *ir.Value) *ir.Tensor {
+// Constant returns the data of a constant or of a Constant node, else nil.
+func Constant(v *ir.Value) *ir.Tensor {
 	switch {
 	case v == nil:
 		return nil

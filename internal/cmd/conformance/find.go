@@ -101,7 +101,7 @@ func beyond(name string, p *onnxpb.ModelProto) string {
 			return "training"
 		}
 	}
-	if strings.Contains(name, "training") || strings.Contains(name, "train") {
+	if strings.Contains(name, "train") {
 		return "training"
 	}
 	for _, vs := range [][]*onnxpb.ValueInfoProto{p.Graph.Input, p.Graph.Output, p.Graph.ValueInfo} {
