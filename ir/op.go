@@ -25,6 +25,10 @@ type Op struct {
 	// A composite with a rule of its own, such as RMSNormalization, is not fused.
 	Fused bool
 
+	// Opaque says that nothing is known of the operator but that it is there: the
+	// importer makes such ones if it is told to carry unknown operators along.
+	Opaque bool
+
 	// Infer returns the types of the outputs. The builder has checked arity
 	// and presence of inputs; ranks and dimensions may be unknown.
 	Infer func(n *Node) ([]Type, error)

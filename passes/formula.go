@@ -58,7 +58,11 @@ func (w *walk) formula(n *ir.Node, rule rules.Call) *formula {
 	for i, v := range n.Out {
 		twin.Out = append(twin.Out, formal(letterFor("y", i), v))
 	}
-	for i, r := range f.ctx.Flow(w.c.Form == GradientForm) {
+	flow := f.ctx.Relevance
+	if w.c.Form == GradientForm {
+		flow = f.ctx.Gradient
+	}
+	for i, r := range flow() {
 		if r == nil {
 			continue
 		}

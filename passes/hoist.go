@@ -14,6 +14,9 @@ const hoistRatio = 16
 // one: mean(x·x) is two.
 const hoistDepth = 3
 
+// aFew numbers, such as a shape, are small beside an activation of any size.
+const aFew = 16
+
 // hoist moves the computation of small values from large ones up to where the
 // large ones are computed, so that those need not live until the small ones
 // are read. It returns the new order.
@@ -102,7 +105,7 @@ func muchLarger(v *ir.Value, size ir.Dim) bool {
 		return false
 	}
 	n := ir.Numel(v.Type.Shape)
-	if k, ok := size.Num(); ok && k <= 16 { // a shape, or a few numbers, is small beside any activation
+	if k, ok := size.Num(); ok && k <= aFew {
 		m, known := n.Num()
 		return !known || m >= hoistRatio*max(k, 1)
 	}

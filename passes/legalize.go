@@ -17,23 +17,28 @@ var Legalize = Pass{
 
 func legalize(c *Context, m *ir.Model) error {
 	for _, f := range m.Funcs {
-		if err := legalizeGraph(c, m, f.Body, true); err != nil {
+		if err := c.legalizeGraph(m, f.Body, c.tooNew); err != nil {
 			return fmt.Errorf("function %s: %w", f.Op, err)
 		}
 	}
-	return legalizeGraph(c, m, m.Graph, false)
+	lacks := c.tooNew
+	if c.Supports != nil {
+		lacks = c.unsupported
+	}
+	return c.legalizeGraph(m, m.Graph, lacks)
 }
 
-func legalizeGraph(c *Context, m *ir.Model, g *ir.Graph, function bool) error {
+// legalizeGraph inlines the nodes of a graph that the target lacks.
+func (c *Context) legalizeGraph(m *ir.Model, g *ir.Graph, lacks func(*ir.Model, *ir.Node) bool) error {
 	for again := true; again; { // bodies may call others; functions do not call themselves (Verify)
 		again = false
 		for n := range g.Nodes() {
 			for sub := range n.Subgraphs() {
-				if err := legalizeGraph(c, m, sub, function); err != nil {
+				if err := c.legalizeGraph(m, sub, lacks); err != nil {
 					return err
 				}
 			}
-			if !c.mustInline(m, n, function) {
+			if !lacks(m, n) {
 				continue
 			}
 			c.Did("inline", n.String(), "its body")
@@ -46,16 +51,18 @@ func legalizeGraph(c *Context, m *ir.Model, g *ir.Graph, function bool) error {
 	return nil
 }
 
-// mustInline reports whether n has to be replaced by its body. Inside a
-// function only the ONNX version counts: functions are inlined as a whole.
-func (c *Context) mustInline(m *ir.Model, n *ir.Node, function bool) bool {
+// unsupported reports whether n has a body and the target no kernel for it.
+func (c *Context) unsupported(m *ir.Model, n *ir.Node) bool {
 	op := m.Ops.Lookup(n.Op)
-	isCall := m.Func(n.Op) != nil
-	if op == nil || op.Body == nil && !isCall {
+	return (m.Func(n.Op) != nil || op != nil && op.Body != nil) && c.Supports(n) != nil
+}
+
+// tooNew reports whether n has a body and the ONNX version no such operator. A
+// function is as it is: where it cannot be called, it is inlined as a whole.
+func (c *Context) tooNew(m *ir.Model, n *ir.Node) bool {
+	op := m.Ops.Lookup(n.Op)
+	if op == nil || op.Body == nil || m.Func(n.Op) != nil {
 		return false
 	}
-	if c.Supports != nil && !function {
-		return c.Supports(n) != nil
-	}
-	return !isCall && (n.Op.Domain != "" || c.Opset != 0 && op.Since > c.Opset)
+	return n.Op.Domain != "" || c.Opset != 0 && op.Since > c.Opset
 }

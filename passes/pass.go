@@ -60,6 +60,7 @@ const (
 	ExplicitForm             // relevance at every node
 )
 
+// String returns the form's name, as the command line takes it.
 func (f Form) String() string {
 	if f == ExplicitForm {
 		return "explicit"
@@ -153,7 +154,7 @@ func runPass(ctx context.Context, pass Pass, m *ir.Model, opt *Options, r *Repor
 	r.Steps = append(r.Steps, Step{Pass: pass.Name, Before: m.Graph.Len()})
 	step := &r.Steps[len(r.Steps)-1]
 	before, start := ir.Hash(m), time.Now()
-	err := pass.Run(&Context{Context: ctx, Options: opt, report: r, step: step}, m)
+	err := pass.guarded(&Context{Context: ctx, Options: opt, report: r, step: step}, m)
 	step.Time, step.After = time.Since(start), m.Graph.Len()
 	var placed *diag.Error
 	switch {
@@ -168,6 +169,18 @@ func runPass(ctx context.Context, pass Pass, m *ir.Model, opt *Options, r *Repor
 	return nil
 }
 
+// guarded runs the pass. A panic becomes an error: models come from outside,
+// and an operator that trips over one must not end its user's process.
+func (p Pass) guarded(c *Context, m *ir.Model) (err error) {
+	defer func() {
+		if e := recover(); e != nil {
+			err = diag.Errorf("LX2002", "pass %s broke off: %v", p.Name, e).In(m.File).
+				Help("this is a defect of lxtc, or of an operator or rule that was added to it")
+		}
+	}()
+	return p.Run(c, m)
+}
+
 func fill(opt *Options) error {
 	if opt.RuleSet == nil {
 		opt.RuleSet = rules.Standard()
@@ -180,6 +193,13 @@ func fill(opt *Options) error {
 		opt.Rules = m
 	}
 	opt.Targets = slices.Clone(opt.Targets) // passes resolve and move them
+	var explain []string
+	for _, name := range opt.Explain {
+		if !slices.Contains(explain, name) {
+			explain = append(explain, name)
+		}
+	}
+	opt.Explain = explain
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/lxtc/lxtc/ir/ops"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/lxtc/lxtc/passes/patterns"
+	"github.com/lxtc/lxtc/rules"
 )
 
 func small(t *testing.T) *ir.Model {
@@ -159,5 +160,39 @@ func TestRecognizersHaveCases(t *testing.T) {
 	}
 	if d := cmp.Diff([]string(nil), without); d != "" {
 		t.Errorf("recognizers that no case nearly matches:\n%s", d)
+	}
+}
+
+// TestOpaqueOperator explains a model with an operator that nothing is known of.
+func TestOpaqueOperator(t *testing.T) {
+	blur := &ir.Op{
+		Name: ir.OpName{Domain: "acme", Name: "Blur"}, Since: 1, Opaque: true, In: ir.P("x"), Out: ir.P("y"),
+		Infer: func(n *ir.Node) ([]ir.Type, error) { return []ir.Type{n.In[0].Type}, nil },
+	}
+	for _, tt := range []struct{ name, rules, want string }{
+		{"no line for it", "use attnlrp", "relevance cannot pass it: add the line `acme.Blur => stop`"},
+		{"a rule that needs a derivative", "acme.Blur => epsilon\nuse attnlrp", "relevance cannot pass it: add the line `acme.Blur => stop`"},
+		{"a stop", "acme.Blur => stop\nuse attnlrp", ""},
+	} {
+		m, err := ir.Parse("g (float[2] x) => (float[2] y) { b = acme.Blur (x) y = Add (b, x) }", ops.Standard().With(blur))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rm, err := rules.Parse("test.rules", tt.rules, rules.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = passes.Default().Run(context.Background(), m, passes.Options{Rules: rm}, passes.Driver{})
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want it to say %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestPanicOfAPassIsAnError(t *testing.T) {
+	clumsy := passes.Pass{Name: "clumsy", Doc: "trips", Run: func(*passes.Context, *ir.Model) error { panic("index out of range") }}
+	_, err := passes.Pipeline{clumsy}.Run(context.Background(), small(t), passes.Options{}, passes.Driver{})
+	if err == nil || !strings.Contains(err.Error(), "pass clumsy broke off: index out of range [LX2002]") {
+		t.Errorf("error %v, want one that names the pass", err)
 	}
 }

@@ -302,6 +302,7 @@ func TestDemandGivesTheSame(t *testing.T) {
 			}
 			want, got := run(false), run(true)
 			for _, name := range []string{"R:x", "R:u"} {
+				// Sums over one position are in another order than over all.
 				if d := worst(t, got[name], want[name]); !(d <= 1e-9) {
 					t.Errorf("%s differs by %g", name, d)
 				}

@@ -149,7 +149,7 @@ func severs(m *ir.Model, n *ir.Node) string {
 	case "QuantizeLinear", "DynamicQuantizeLinear":
 		return "quantizes what depends on an explained tensor, and has no derivative"
 	}
-	if m.Ops.Lookup(n.Op) == nil {
+	if op := m.Ops.Lookup(n.Op); op == nil || op.Opaque {
 		return "operator is not known"
 	}
 	return ""

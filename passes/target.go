@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,16 +137,15 @@ func (t *Target) resolve(m *ir.Model) (*ir.Value, error) {
 	case t.Index != nil && v.Type.Rank() >= 0 && len(t.Index) != v.Type.Rank():
 		return nil, diag.Errorf("LX3004", "target %s has %d indices, and %s is %s", t, len(t.Index), t.Output, v.Type).In(m.File)
 	}
-	if err := t.inside(v); err != nil {
+	if err := t.Inside(v.Type.Shape); err != nil {
 		return nil, diag.Errorf("LX3004", "target %s: %w", t, err).In(m.File)
 	}
 	return v, nil
 }
 
-// inside checks t against the dimensions of v that are known. Negative indices
-// count from the end.
-func (t *Target) inside(v *ir.Value) error {
-	shape := v.Type.Shape
+// Inside checks t against the dimensions of its output that are known. Negative
+// indices count from the end.
+func (t Target) Inside(shape []ir.Dim) error {
 	for a, i := range t.Index {
 		if a < len(shape) {
 			if err := inRange(shape[a], i); err != nil {
@@ -193,6 +193,7 @@ func aim(c *Context, m *ir.Model) error {
 		c.Targets = []Target{Argmax}
 	}
 	heads := map[*ir.Value]*ir.Value{}
+	seeded := map[*ir.Value]bool{}
 	for i := range c.Targets {
 		t := &c.Targets[i]
 		v, err := t.resolve(m)
@@ -203,6 +204,10 @@ func aim(c *Context, m *ir.Model) error {
 			m.Graph.Outputs = append(m.Graph.Outputs, v)
 			c.Did("output", v.Name, "")
 		}
+		if t.Seed && seeded[v] {
+			return diag.Errorf("LX3004", "the relevance of %s comes with the inputs twice", v)
+		}
+		seeded[v] = seeded[v] || t.Seed
 		if c.Temperature != 0 {
 			if t.Seed {
 				return diag.Errorf("LX3004", "a seed that comes with the inputs and a temperature exclude each other").
@@ -222,8 +227,8 @@ func aim(c *Context, m *ir.Model) error {
 
 // head adds softmax(v/T) over the last axis and returns it.
 func (c *Context) head(m *ir.Model, v *ir.Value) (*ir.Value, error) {
-	if c.Temperature < 0 {
-		return nil, diag.Errorf("LX3004", "temperature %g is negative", c.Temperature)
+	if !(c.Temperature > 0) || math.IsInf(c.Temperature, 0) {
+		return nil, diag.Errorf("LX3004", "temperature %g is not a positive number", c.Temperature)
 	}
 	b := m.At(m.Graph, nil)
 	b.Origin = "target/temperature <- " + v.Name

@@ -189,14 +189,14 @@ func (c *Context) Pos(v *ir.Value) *ir.Value { return c.Op("Relu", v) }
 // NegPart returns min(v, 0).
 func (c *Context) NegPart(v *ir.Value) *ir.Value { return c.Op("Min", v, c.Scalar(0, v)) }
 
-// Flow asks the rule for the form that is wanted, converting at the border if
-// the rule has no gradient form.
-func (c *Context) Flow(gradient bool) []*ir.Value {
+// Relevance asks the rule for its explicit form.
+func (c *Context) Relevance() []*ir.Value { return c.Call.Rule.Relevance(c) }
+
+// Gradient asks the rule for its gradient form, and converts the explicit form
+// at its border if there is none.
+func (c *Context) Gradient() []*ir.Value {
 	rule := c.Call.Rule
-	switch {
-	case !gradient:
-		return rule.Relevance(c)
-	case rule.Gradient != nil:
+	if rule.Gradient != nil {
 		return rule.Gradient(c)
 	}
 	g := c.R

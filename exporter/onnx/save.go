@@ -40,12 +40,11 @@ func Save(path string, m *ir.Model, o Options) error {
 	if err != nil {
 		return in(err, path)
 	}
-	if len(p.beside) > 0 {
-		if err := replace(p.dataPath(), p.writeData); err != nil {
-			return in(err, p.dataPath())
-		}
+	files := []*file{{path: path, write: func(w io.Writer) error { return pb.Write(w, model) }}}
+	if len(p.beside) > 0 { // moved first: a model without its data is worth nothing
+		files = append([]*file{{path: p.dataPath(), write: p.writeData}}, files...)
 	}
-	return in(replace(path, func(w io.Writer) error { return pb.Write(w, model) }), path)
+	return replace(files)
 }
 
 // Write writes m to w with all its weights inside. A model of 2 GiB or more is
@@ -61,29 +60,53 @@ func Write(w io.Writer, m *ir.Model) error {
 	return nil
 }
 
-// replace writes a file beside path and moves it there.
-func replace(path string, write func(io.Writer) error) (err error) {
-	f, err := create(path)
-	if err != nil {
-		return diag.Errorf("LX4001", "%w", err)
-	}
+// A file is one that Save writes.
+type file struct {
+	path  string
+	write func(io.Writer) error
+	made  string // where it is until all are whole
+}
+
+// replace writes files beside their paths and, when all are whole, moves them
+// there. What it cannot move is removed.
+func replace(files []*file) error {
 	defer func() {
-		if err != nil {
-			_ = f.Close() // it may be closed already; err is what happened first
-			err = diag.Errorf("LX4001", "%w", errors.Join(err, os.Remove(f.Name())))
+		for _, f := range files {
+			if f.made != "" {
+				_ = os.Remove(f.made) // the first error is the one that tells
+			}
 		}
 	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	if err := write(w); err != nil {
+	for _, f := range files {
+		if err := f.make(); err != nil {
+			return in(err, f.path)
+		}
+	}
+	for _, f := range files {
+		if err := os.Rename(f.made, f.path); err != nil {
+			return in(err, f.path)
+		}
+		f.made = ""
+	}
+	return nil
+}
+
+// make writes the file beside its path.
+func (f *file) make() error {
+	out, err := create(f.path)
+	if err != nil {
 		return err
 	}
-	if err := w.Flush(); err != nil {
-		return err
+	f.made = out.Name()
+	w := bufio.NewWriterSize(out, 1<<20)
+	err = f.write(w)
+	if err == nil {
+		err = w.Flush()
 	}
-	if err := f.Close(); err != nil {
-		return err
+	if closeErr := out.Close(); err == nil {
+		err = closeErr
 	}
-	return os.Rename(f.Name(), path)
+	return err
 }
 
 // create makes a new file in the folder of path, with the permissions that any
@@ -100,9 +123,6 @@ func create(path string) (*os.File, error) {
 
 // in adds the file to err.
 func in(err error, path string) error {
-	if err == nil {
-		return nil
-	}
 	var e *diag.Error
 	if !errors.As(err, &e) {
 		e = diag.Errorf("LX4001", "%w", err)

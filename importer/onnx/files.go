@@ -52,6 +52,9 @@ func (fs *files) open(path string) (*mapping, error) {
 	if m := fs.mapped[real]; m != nil {
 		return m, nil
 	}
+	if info, err := os.Stat(real); err == nil && !info.Mode().IsRegular() { // opening a named pipe would wait for a writer
+		return nil, diag.Errorf("LX1001", "%s is not a regular file", path)
+	}
 	f, err := os.Open(real)
 	if err != nil {
 		return nil, diag.Errorf("LX1001", "%w", err)

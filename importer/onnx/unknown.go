@@ -90,7 +90,7 @@ func (c *census) nodes(ns []*pb.NodeProto, opsets map[string]int64) {
 func opaqueOp(name ir.OpName, version int64) *ir.Op {
 	return &ir.Op{
 		Name: name, Since: version,
-		Doc: "an operator without a meaning",
+		Doc: "an operator without a meaning", Opaque: true,
 		In:  []ir.Param{{Name: "in", Optional: true, Variadic: true}},
 		Out: []ir.Param{{Name: "out", Optional: true, Variadic: true}},
 		Infer: func(n *ir.Node) ([]ir.Type, error) {

@@ -12,7 +12,6 @@ import (
 	"github.com/lxtc/lxtc/heatmap"
 	"github.com/lxtc/lxtc/importer/onnx"
 	"github.com/lxtc/lxtc/ir"
-	"github.com/lxtc/lxtc/ir/ops"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/spf13/cobra"
 )
@@ -203,13 +202,12 @@ func operators(m *ir.Model, sources []*ir.Value) []opInfo {
 	})
 }
 
-// meaning returns what lxtc knows of n's operator, or nil: the importer, told
-// to keep operators that it does not know, adds them to the model's.
+// meaning returns what lxtc knows of n's operator, or nil.
 func meaning(m *ir.Model, n *ir.Node) *ir.Op {
-	if ops.Standard().Lookup(n.Op) == nil && m.Func(n.Op) == nil {
-		return nil
+	if op := m.Ops.Lookup(n.Op); op != nil && !op.Opaque {
+		return op
 	}
-	return m.Ops.Lookup(n.Op)
+	return nil
 }
 
 // unknown lists the operators that lxtc does not know.

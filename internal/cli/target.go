@@ -23,9 +23,33 @@ func (s *subject) aims(args []string, d dims) ([]passes.Target, error) {
 		if err != nil {
 			return nil, err
 		}
+		for _, t := range ts {
+			if err := s.inside(t, d); err != nil {
+				return nil, err
+			}
+		}
 		out = append(out, ts...)
 	}
 	return out, nil
+}
+
+// inside checks a target against its output's dimensions, as far as the model or
+// d knows them.
+func (s *subject) inside(t passes.Target, d dims) error {
+	v := s.output(t.Output)
+	if v == nil {
+		return nil
+	}
+	shape := slices.Clone(v.Type.Shape)
+	for i, dim := range shape {
+		if n, ok := d.of(dim); ok {
+			shape[i] = ir.N(n)
+		}
+	}
+	if err := t.Inside(shape); err != nil {
+		return usageError(diag.Errorf("LX3004", "target %s: %w", t, err).In(s.IR().File))
+	}
+	return nil
 }
 
 func (s *subject) aim(arg string, d dims) ([]passes.Target, error) {

@@ -58,6 +58,7 @@ type Failure struct {
 	Reason  string
 }
 
+// Error returns the failure in words.
 func (f *Failure) Error() string {
 	if f.Matched == 1 {
 		return fmt.Sprintf("matched 1 operator, then %s", f.Reason)
