@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"runtime"
@@ -169,6 +170,7 @@ func (a *app) relevance(ctx context.Context, s *subject, b backend.Backend, e en
 	defer x.Close()
 	if a.verbose > 0 {
 		a.noteMemory(x, bind(x.Model.Graph, f.tensors))
+		a.noteSlow(x.Model, b)
 	}
 	out, err := x.Run(ctx, f.tensors)
 	p.end()
@@ -202,6 +204,24 @@ func (a *app) noteMemory(x *lxtc.Explainer, d dims) {
 		about = "at least"
 	}
 	a.note("memory: %s of weights, %s %s of values expected; %d nodes on %d processors", size(st.Weights), about, size(values), st.Nodes, runtime.GOMAXPROCS(0))
+}
+
+// noteSlow says which operators have no kernel of their own.
+func (a *app) noteSlow(m *ir.Model, b backend.Backend) {
+	if b.Name() != gorgonia.New().Name() {
+		return
+	}
+	count := map[string]int{}
+	for _, n := range gorgonia.Interpreted(m) {
+		count[n.Op.String()]++
+	}
+	var ops []string
+	for _, op := range slices.Sorted(maps.Keys(count)) {
+		ops = append(ops, fmt.Sprintf("%s ×%d", op, count[op]))
+	}
+	if len(ops) > 0 {
+		a.note("slow: no kernel but the interpreter's, in float64 and on one thread, for %s", strings.Join(ops, ", "))
+	}
 }
 
 // size writes a number of bytes.
