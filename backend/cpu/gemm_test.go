@@ -76,10 +76,16 @@ func checkGemm(t *testing.T, e *Engine, m, n, k int, transA, transB, accumulate 
 	if !intact() {
 		t.Fatalf("%s: wrote outside C", name)
 	}
-	// Summing k products of numbers below 1 in order errs by at most k·ε·k/2; random
-	// signs leave about √k·ε. Measured over these shapes: 0.9 units of k·ε for k = 1, less above.
-	if worst > 2 {
-		t.Errorf("%s: error of %.3g·k·2⁻²⁴, want at most 2", name, worst)
+	// Adding up k products of numbers below 1 and a C below 1, without fused
+	// multiply-add, rounds k products of at most 1 and k sums of at most 2, 3, … k+1:
+	// at most k·(k+5)/2 units of 2⁻²⁴. Random signs leave far less of that where k is
+	// large: measured over these shapes, 0.9·k for k = 1 and less above.
+	limit := 2.0
+	if k < 16 {
+		limit = float64(k+5) / 2
+	}
+	if worst > limit {
+		t.Errorf("%s: error of %.3g·k·2⁻²⁴, want at most %g", name, worst, limit)
 	}
 }
 
