@@ -26,7 +26,7 @@ func demand(c *Context, m *ir.Model) error {
 	if err != nil {
 		return err
 	}
-	if len(values) != len(m.Graph.Outputs) {
+	if !slices.Equal(values, m.Graph.Outputs) {
 		c.Did("outputs", "all", "targets")
 		m.Graph.Outputs = slices.Clone(values)
 	}

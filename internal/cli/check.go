@@ -65,26 +65,12 @@ The exit status is 5 if a check fails.`,
 }
 
 func (a *app) check(ctx context.Context, k checking, args []string) error {
-	b, err := k.engine.open()
+	j, err := a.prepare(args, k.source, k.recipe, k.engine)
 	if err != nil {
 		return err
 	}
-	opt, err := k.recipe.options()
-	if err != nil {
-		return err
-	}
-	s, err := a.openOrDefault(args)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	f, err := a.gather(s, k.source)
-	if err != nil {
-		return err
-	}
-	if opt.Targets, err = s.aims(k.targets, bind(s.IR().Graph, f.tensors)); err != nil {
-		return err
-	}
+	defer j.model.Close()
+	s, b, opt, f := j.model, j.backend, j.opt, j.feed
 	v, err := a.judge(ctx, s, b, k, opt, f)
 	if err != nil {
 		return err

@@ -107,26 +107,12 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	if e.cmap != "" && err != nil {
 		return usageError(err)
 	}
-	b, err := e.engine.open()
+	j, err := a.prepare(args, e.source, e.recipe, e.engine)
 	if err != nil {
 		return err
 	}
-	opt, err := e.recipe.options()
-	if err != nil {
-		return err
-	}
-	s, err := a.openOrDefault(args)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	f, err := a.gather(s, e.source)
-	if err != nil {
-		return err
-	}
-	if opt.Targets, err = s.aims(e.targets, bind(s.IR().Graph, f.tensors)); err != nil {
-		return err
-	}
+	defer j.model.Close()
+	s, b, opt, f := j.model, j.backend, j.opt, j.feed
 	if opt, err = a.seed(ctx, s, b, e, opt, f); err != nil {
 		return err
 	}
