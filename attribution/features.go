@@ -1,0 +1,122 @@
+package attribution
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/lxtc/lxtc/eval"
+)
+
+// Features divide the elements of a tensor into what is removed together: the
+// pixels of a patch, in all channels, or the embedding of a token.
+type Features struct {
+	Names string // what they are: "tokens", "patches", "elements"
+	Shape []int  // how they are arranged; its product is their number
+	of    []int  // the feature of each element
+}
+
+// FeaturesOf divides a tensor by its shape: [1, T, D] into T tokens, [1, C, H, W]
+// (or, channels last, [1, H, W, C]) into patches of side×side pixels, of which
+// those at the lower and right border may be smaller; anything else into its
+// elements.
+func FeaturesOf(shape []int, side int) (*Features, error) {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	f := &Features{of: make([]int, n)}
+	switch {
+	case len(shape) == 3:
+		f.Names, f.Shape = "tokens", shape[1:2]
+		for i := range f.of {
+			f.of[i] = i / shape[2] % shape[1]
+		}
+	case len(shape) == 4:
+		if side < 1 {
+			return nil, fmt.Errorf("patches of %d pixels", side)
+		}
+		c, h, w := shape[1], shape[2], shape[3]
+		last := c > 4 && w <= 4 // channels last
+		if last {
+			h, w, c = shape[1], shape[2], shape[3]
+		}
+		across := (w + side - 1) / side
+		f.Names, f.Shape = "patches", []int{(h + side - 1) / side, across}
+		for i := range f.of {
+			pixel := i % (h * w)
+			if last {
+				pixel = i / c % (h * w)
+			}
+			f.of[i] = pixel/w/side*across + pixel%w/side
+		}
+	default:
+		f.Names, f.Shape = "elements", []int{n}
+		for i := range f.of {
+			f.of[i] = i
+		}
+	}
+	return f, nil
+}
+
+// Len returns the number of features.
+func (f *Features) Len() int {
+	n := 1
+	for _, d := range f.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Sum returns the relevance of each feature: the sum over its elements.
+func (f *Features) Sum(relevance []float64) []float64 {
+	out := make([]float64, f.Len())
+	for i, r := range relevance {
+		out[f.of[i]] += r
+	}
+	return out
+}
+
+// Spread returns the value of each element's feature.
+func (f *Features) Spread(features []float64) []float64 {
+	out := make([]float64, len(f.of))
+	for i := range out {
+		out[i] = features[f.of[i]]
+	}
+	return out
+}
+
+// Removable is a View as metrics see it: a removed feature has the values of
+// Base instead of its own. It implements eval.Model.
+type Removable struct {
+	*View
+	Parts *Features
+	Base  []float64 // of every element
+}
+
+var _ eval.Model = Removable{}
+
+// Features returns the number of features.
+func (r Removable) Features() int { return r.Parts.Len() }
+
+// Scores returns the score with each of the sets removed.
+func (r Removable) Scores(ctx context.Context, removed []eval.Set) ([]float64, error) {
+	var out []float64
+	for part := range slices.Chunk(removed, r.lens.opt.Batch) { // not all inputs at once
+		xs := make([][]float64, len(part))
+		for k, set := range part {
+			xs[k] = slices.Clone(r.X)
+			for i, f := range r.Parts.of {
+				if set[f] {
+					xs[k][i] = r.Base[i]
+				}
+			}
+		}
+		scores, err := r.View.Scores(ctx, xs)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, scores...)
+	}
+	return out, nil
+}
