@@ -1,7 +1,6 @@
 package attribution
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -51,7 +50,7 @@ func lens(t *testing.T, m *lxtc.Model, opt Options) *Lens {
 
 func look(t *testing.T, l *Lens, in map[string]*ir.Tensor) *View {
 	t.Helper()
-	v, err := l.Look(t.Context(), in)
+	v, err := l.Look(t.Context(), in, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,31 +80,22 @@ func TestALinearModelHasOneExplanation(t *testing.T) {
 	if v.Score != 5 || !slices.Equal(v.Index, []int64{0, 0}) {
 		t.Fatalf("score %g of element %v, want 5 of [0 0]", v.Score, v.Index)
 	}
-	r := func(ctx context.Context, x []float64) ([]float64, error) {
-		return v.Relevance(ctx, gradientInput(t), passes.GradientForm, x)
-	}
+	gradient := Rules(gradientInput(t), passes.GradientForm)
 	parts, err := FeaturesOf(v.Shape, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []float64{2, 6, -4}
-	for _, method := range []struct {
-		name string
-		run  func() ([]float64, error)
-	}{
-		{"gradient times input", func() ([]float64, error) { return r(t.Context(), v.X) }},
-		{"integrated gradients", func() ([]float64, error) { return IntegratedGradients(t.Context(), r, v.X, 3) }},
-		{"SmoothGrad without noise", func() ([]float64, error) { return SmoothGrad(t.Context(), r, v.X, 0, 4, rand.New(rand.NewPCG(1, 2))) }},
-		{"occlusion", func() ([]float64, error) {
-			return Occlusion(t.Context(), Removable{v, parts, make([]float64, 3)})
-		}},
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, method := range []Method{
+		gradient, Integrated(gradient, 3), Smoothed(gradient, 0, 4, rng), Occluded(parts, parts.Zero()),
 	} {
-		got, err := method.run()
+		got, err := method.Explain(t.Context(), v)
 		if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-6)); diff != "" || err != nil {
-			t.Errorf("%s: %s%v", method.name, diff, err)
+			t.Errorf("%s: %s%v", method.Name, diff, err)
 		}
 	}
-	smooth, err := SmoothGrad(t.Context(), r, v.X, 0.1, 400, rand.New(rand.NewPCG(1, 2)))
+	smooth, err := Smoothed(gradient, 0.1, 400, rng).Explain(t.Context(), v)
 	// The deviation of the noise is 0.3, that of the mean of 400 of it 0.015, times the weight 3.
 	if diff := cmp.Diff(want, smooth, cmpopts.EquateApprox(0, 5*0.045)); diff != "" || err != nil {
 		t.Errorf("SmoothGrad: %s%v", diff, err)
@@ -133,12 +123,10 @@ func TestIntegratedGradientsAreComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := func(ctx context.Context, x []float64) ([]float64, error) {
-		return v.Relevance(ctx, gradientInput(t), passes.GradientForm, x)
-	}
+	gradient := Rules(gradientInput(t), passes.GradientForm)
 	var errors []float64
 	for _, steps := range []int{20, 80} {
-		got, err := IntegratedGradients(t.Context(), r, v.X, steps)
+		got, err := Integrated(gradient, steps).Explain(t.Context(), v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +178,7 @@ func TestLensOnEmbeddings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := v.Relevance(t.Context(), gradientInput(t), passes.GradientForm, v.X)
+	got, err := v.Relevance(t.Context(), gradientInput(t), passes.GradientForm)
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" || err != nil {
 		t.Errorf("relevance: %s%v", diff, err)
 	}
@@ -219,10 +207,10 @@ func TestFeatures(t *testing.T) {
 		side  int
 		want  Features
 	}{
-		{"tokens", []int{1, 2, 3}, 1, Features{"tokens", []int{2}, []int{0, 0, 0, 1, 1, 1}}},
-		{"patches with a rest", []int{1, 2, 2, 3}, 2, Features{"patches", []int{1, 2}, []int{0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1}}},
-		{"channels last", []int{1, 5, 1, 2}, 2, Features{"patches", []int{3, 1}, []int{0, 0, 0, 0, 1, 1, 1, 1, 2, 2}}},
-		{"elements", []int{1, 3}, 1, Features{"elements", []int{3}, []int{0, 1, 2}}},
+		{"tokens", []int{1, 2, 3}, 1, Features{"tokens", []int{2}, []int{0, 0, 0, 1, 1, 1}, 3, 1}},
+		{"patches with a rest", []int{1, 2, 2, 3}, 2, Features{"patches", []int{1, 2}, []int{0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1}, 2, 6}},
+		{"channels last", []int{1, 5, 1, 2}, 2, Features{"patches", []int{3, 1}, []int{0, 0, 0, 0, 1, 1, 1, 1, 2, 2}, 2, 1}},
+		{"elements", []int{1, 3}, 1, Features{"elements", []int{3}, []int{0, 1, 2}, 1, 1}},
 	} {
 		got, err := FeaturesOf(c.shape, c.side)
 		if err != nil {
@@ -236,12 +224,19 @@ func TestFeatures(t *testing.T) {
 			ones[i] = 1
 		}
 		var sum float64
-		for _, s := range got.Spread(got.Sum(ones)) {
-			sum += 1 / s // each feature counts once
+		for _, s := range got.Share(got.Sum(ones)) {
+			sum += s // each feature is shared by as many as it was summed over
 		}
-		if math.Abs(sum-float64(got.Len())) > 1e-12 {
-			t.Errorf("%s: sums and spreads see %g features, not %d", c.name, sum, got.Len())
+		if math.Abs(sum-float64(len(ones))) > 1e-12 {
+			t.Errorf("%s: shares of sums of %d ones add up to %g", c.name, len(ones), sum)
 		}
+	}
+	pixels, err := FeaturesOf([]int{1, 2, 1, 2}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]float64{2, 2, 6, 6}, pixels.Mean([]float64{1, 3, 5, 7})); diff != "" {
+		t.Error(diff)
 	}
 	if _, err := FeaturesOf([]int{1, 3, 4, 4}, 0); err == nil {
 		t.Error("patches of 0 pixels: no error")

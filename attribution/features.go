@@ -14,6 +14,8 @@ type Features struct {
 	Names string // what they are: "tokens", "patches", "elements"
 	Shape []int  // how they are arranged; its product is their number
 	of    []int  // the feature of each element
+
+	channels, inner int // an element's channel is its index / inner % channels
 }
 
 // FeaturesOf divides a tensor by its shape: [1, T, D] into T tokens, [1, C, H, W]
@@ -25,10 +27,10 @@ func FeaturesOf(shape []int, side int) (*Features, error) {
 	for _, d := range shape {
 		n *= d
 	}
-	f := &Features{of: make([]int, n)}
+	f := &Features{of: make([]int, n), channels: 1, inner: 1}
 	switch {
 	case len(shape) == 3:
-		f.Names, f.Shape = "tokens", shape[1:2]
+		f.Names, f.Shape, f.channels = "tokens", shape[1:2], shape[2]
 		for i := range f.of {
 			f.of[i] = i / shape[2] % shape[1]
 		}
@@ -38,9 +40,11 @@ func FeaturesOf(shape []int, side int) (*Features, error) {
 		}
 		c, h, w := shape[1], shape[2], shape[3]
 		last := c > 4 && w <= 4 // channels last
+		f.inner = h * w
 		if last {
-			h, w, c = shape[1], shape[2], shape[3]
+			h, w, c, f.inner = shape[1], shape[2], shape[3], 1
 		}
+		f.channels = c
 		across := (w + side - 1) / side
 		f.Names, f.Shape = "patches", []int{(h + side - 1) / side, across}
 		for i := range f.of {
@@ -77,14 +81,43 @@ func (f *Features) Sum(relevance []float64) []float64 {
 	return out
 }
 
-// Spread returns the value of each element's feature.
-func (f *Features) Spread(features []float64) []float64 {
+// Share divides the relevance of each feature evenly among its elements.
+func (f *Features) Share(features []float64) []float64 {
+	if features == nil {
+		return nil
+	}
+	size := make([]float64, f.Len())
+	for _, k := range f.of {
+		size[k]++
+	}
 	out := make([]float64, len(f.of))
-	for i := range out {
-		out[i] = features[f.of[i]]
+	for i, k := range f.of {
+		out[i] = features[k] / size[k]
 	}
 	return out
 }
+
+// Zero is what removed features become by default: 0, which is the mean colour
+// of a normalised picture.
+func (f *Features) Zero() []float64 { return make([]float64, len(f.of)) }
+
+// Mean is another choice: the mean of x in each channel of a picture, each
+// dimension of an embedding.
+func (f *Features) Mean(x []float64) []float64 {
+	sum, count := make([]float64, f.channels), make([]float64, f.channels)
+	for i, v := range x {
+		sum[f.channel(i)] += v
+		count[f.channel(i)]++
+	}
+	out := make([]float64, len(x))
+	for i := range out {
+		out[i] = sum[f.channel(i)] / count[f.channel(i)]
+	}
+	return out
+}
+
+// channel returns the channel of an element.
+func (f *Features) channel(i int) int { return i / f.inner % f.channels }
 
 // Removable is a View as metrics see it: a removed feature has the values of
 // Base instead of its own. It implements eval.Model.

@@ -35,20 +35,22 @@ type Options struct {
 type Lens struct {
 	Tensor string // what the score is a function of
 
-	opt     Options
-	backend backend.Backend
-	model   *lxtc.Model     // that takes Tensor as an input
-	output  *ir.Value       // what is scored
-	below   backend.Session // computes Tensor; nil if it is an input
-	above   backend.Session // computes the output from Tensor
-	elem    ir.DType
-	batched []string // inputs, Tensor among them, whose first axis is the batch; nil if the model has none that is free
-	rules   map[string]*lxtc.Explainer
+	opt      Options
+	backend  backend.Backend
+	whole    *lxtc.Model
+	model    *lxtc.Model     // that takes Tensor as an input
+	output   *ir.Value       // what is scored
+	position int64           // of an output of three axes, the only one that is computed
+	below    backend.Session // computes Tensor; nil if it is an input
+	above    backend.Session // computes the output from Tensor
+	elem     ir.DType
+	batched  []string // inputs, Tensor among them, whose first axis is the batch; nil if the model has none that is free
+	rules    map[string]*lxtc.Explainer
 }
 
 // NewLens compiles the parts of a model below and above the tensor.
 func NewLens(ctx context.Context, m *lxtc.Model, b backend.Backend, opt Options) (*Lens, error) {
-	l := &Lens{Tensor: opt.Tensor, opt: opt, backend: b, rules: map[string]*lxtc.Explainer{}}
+	l := &Lens{Tensor: opt.Tensor, opt: opt, backend: b, whole: m, rules: map[string]*lxtc.Explainer{}}
 	if l.opt.Batch <= 0 {
 		l.opt.Batch = 8
 	}
@@ -70,13 +72,12 @@ func NewLens(ctx context.Context, m *lxtc.Model, b backend.Backend, opt Options)
 	}
 	l.output = upper.Graph.Find(l.opt.Target.Output)
 	l.batched = batchOf(upper.Graph, in, l.output)
-	position := passes.Target{Output: l.output.Name, Position: -1}
+	l.position = l.opt.Target.Position
 	if i := l.opt.Target.Index; len(i) == 3 {
-		position.Position = i[1]
-	} else if i == nil {
-		position.Position = l.opt.Target.Position
+		l.position = i[1]
 	}
-	l.above, err = l.session(ctx, upper.Clone(), scoring(), []passes.Target{position})
+	row := passes.Target{Output: l.output.Name, Position: l.position}
+	l.above, err = l.session(ctx, upper.Clone(), scoring(), []passes.Target{row})
 	if err != nil {
 		l.Close()
 		return nil, err
@@ -180,8 +181,10 @@ type View struct {
 	in   map[string]*ir.Tensor
 }
 
-// Look computes the tensor and the target for one input: a batch of one row.
-func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor) (*View, error) {
+// Look computes the tensor and the score for one input: a batch of one row. The
+// element of the output is index if that is not nil, and otherwise the target
+// of the lens.
+func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor, index []int64) (*View, error) {
 	x := in[l.Tensor]
 	if l.below != nil {
 		out, err := l.below.Run(ctx, in)
@@ -201,9 +204,16 @@ func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor) (*View, error
 	if v.X, err = x.Float64s(); err != nil {
 		return nil, err
 	}
-	if v.Index, err = v.target(ctx); err != nil {
+	if index == nil {
+		index, err = v.target(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
+	if len(index) == 3 && index[1] != l.position {
+		return nil, fmt.Errorf("element %v is at position %d of %s, and the lens looks at position %d", index, index[1], l.output.Name, l.position)
+	}
+	v.Index = index
 	scores, err := v.Scores(ctx, [][]float64{v.X})
 	if err != nil {
 		return nil, err
@@ -235,7 +245,7 @@ func (v *View) target(ctx context.Context) ([]int64, error) {
 	index := make([]int64, len(shape))
 	index[axis] = int64(best)
 	if axis == 2 {
-		index[1] = t.Position
+		index[1] = v.lens.position
 	}
 	return index, nil
 }
@@ -363,9 +373,9 @@ func (v *View) pick(y []float64, shape []int, row int) (float64, error) {
 	return math.Exp(y[at]-top) / sum, nil
 }
 
-// Relevance returns the relevance of the tensor at x by the given rules, for
-// the view's target. A map is known by its name.
-func (v *View) Relevance(ctx context.Context, m *rules.Map, form passes.Form, x []float64) ([]float64, error) {
+// Relevance returns the relevance of the tensor by the given rules. A map is
+// known by its name.
+func (v *View) Relevance(ctx context.Context, m *rules.Map, form passes.Form) ([]float64, error) {
 	e, err := v.explainer(ctx, m, form)
 	if err != nil {
 		return nil, err
@@ -374,7 +384,7 @@ func (v *View) Relevance(ctx context.Context, m *rules.Map, form passes.Form, x 
 	for name, t := range v.in {
 		in[name] = t
 	}
-	if in[v.lens.Tensor], err = arrays.Convert(ir.Of(x, v.Shape...), v.lens.elem); err != nil {
+	if in[v.lens.Tensor], err = arrays.Convert(ir.Of(v.X, v.Shape...), v.lens.elem); err != nil {
 		return nil, err
 	}
 	out, err := e.Run(ctx, in)

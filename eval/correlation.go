@@ -2,7 +2,6 @@ package eval
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -31,39 +30,47 @@ func RandomSets(rng *rand.Rand, n, size, count int) []Set {
 	return sets
 }
 
-// drops returns, for each set, the sum of its relevance and by how much the
-// score drops without its features.
-func drops(ctx context.Context, m Model, relevance []float64, sets []Set) (sums, fall []float64, err error) {
-	if len(relevance) != m.Features() {
-		return nil, nil, fmt.Errorf("relevance of %d features for a model of %d", len(relevance), m.Features())
-	}
-	whole := make(Set, m.Features())
-	scores, err := m.Scores(ctx, append([]Set{whole}, sets...))
+// Removals are sets of features and by how much the score drops without each:
+// what Correlation and Infidelity hold relevance to. They do not depend on it,
+// and serve any number of explanations.
+type Removals struct {
+	sets  []Set
+	falls []float64
+}
+
+// Remove removes each of the sets.
+func Remove(ctx context.Context, m Model, sets []Set) (*Removals, error) {
+	scores, err := m.Scores(ctx, append([]Set{make(Set, m.Features())}, sets...))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	for k, s := range sets {
-		var sum float64
-		for i, in := range s {
+	r := &Removals{sets: sets, falls: make([]float64, len(sets))}
+	for k := range sets {
+		r.falls[k] = scores[0] - scores[k+1]
+	}
+	return r, nil
+}
+
+// sums returns the relevance in each set.
+func (r *Removals) sums(relevance []float64) []float64 {
+	out := make([]float64, len(r.sets))
+	for k, set := range r.sets {
+		for i, in := range set {
 			if in {
-				sum += relevance[i]
+				out[k] += relevance[i]
 			}
 		}
-		sums, fall = append(sums, sum), append(fall, scores[0]-scores[k+1])
 	}
-	return sums, fall, nil
+	return out
 }
 
 // Correlation is Pearson's, over the sets, of the relevance of the features
 // removed and the drop of the score: 1 is best (faithfulness correlation, Bhatt
 // et al. 2020; with Singles the faithfulness estimate of Alvarez-Melis and
-// Jaakkola 2018). NaN if either does not vary.
-func Correlation(ctx context.Context, m Model, relevance []float64, sets []Set) (float64, error) {
-	sums, fall, err := drops(ctx, m, relevance, sets)
-	if err != nil {
-		return 0, err
-	}
-	return Pearson(sums, fall), nil
+// Jaakkola 2018). NaN if either does not vary. It panics if there are not as
+// many relevances as features.
+func (r *Removals) Correlation(relevance []float64) float64 {
+	return Pearson(r.sums(relevance), r.falls)
 }
 
 // Infidelity is the mean, over the sets, of the squared difference of the
@@ -71,15 +78,12 @@ func Correlation(ctx context.Context, m Model, relevance []float64, sets []Set) 
 // squared (Yeh et al. 2019, with removal as the perturbation). Relevance may be
 // off by a factor and still rank features well; the best factor is applied
 // first, as Captum does on request. Quantus lets its blocks pile up instead,
-// and is not matched here.
-func Infidelity(ctx context.Context, m Model, relevance []float64, sets []Set) (float64, error) {
-	sums, fall, err := drops(ctx, m, relevance, sets)
-	if err != nil {
-		return 0, err
-	}
+// and is not matched here. It panics like Correlation.
+func (r *Removals) Infidelity(relevance []float64) float64 {
+	sums := r.sums(relevance)
 	var both, square float64
 	for k := range sums {
-		both += sums[k] * fall[k]
+		both += sums[k] * r.falls[k]
 		square += sums[k] * sums[k]
 	}
 	factor := 1.0
@@ -88,10 +92,10 @@ func Infidelity(ctx context.Context, m Model, relevance []float64, sets []Set) (
 	}
 	var total float64
 	for k := range sums {
-		d := factor*sums[k] - fall[k]
+		d := factor*sums[k] - r.falls[k]
 		total += d * d
 	}
-	return total / float64(len(sums)), nil
+	return total / float64(len(sums))
 }
 
 // Pearson is the linear correlation of x and y; NaN if either is constant.

@@ -79,21 +79,25 @@ func TestCurveInFewerStepsThanFeatures(t *testing.T) {
 func TestALinearModelIsExplainedFaithfully(t *testing.T) {
 	m, r := linear()
 	sets := append(Singles(3), RandomSets(rand.New(rand.NewPCG(1, 2)), 3, 2, 5)...)
+	removals, err := Remove(t.Context(), m, sets)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, factor := range []float64{1, 10} {
 		scaled := []float64{factor * r[0], factor * r[1], factor * r[2]}
-		c, err := Correlation(t.Context(), m, scaled, sets)
-		if err != nil || math.Abs(c-1) > 1e-12 {
-			t.Errorf("×%g: correlation %g, want 1; %v", factor, c, err)
+		if c := removals.Correlation(scaled); math.Abs(c-1) > 1e-12 {
+			t.Errorf("×%g: correlation %g, want 1", factor, c)
 		}
-		d, err := Infidelity(t.Context(), m, scaled, sets)
-		if err != nil || d > 1e-12 {
-			t.Errorf("×%g: infidelity %g, want 0; %v", factor, d, err)
+		if d := removals.Infidelity(scaled); d > 1e-12 {
+			t.Errorf("×%g: infidelity %g, want 0", factor, d)
 		}
 	}
 	// Relevance (1, 0, 0) foretells falls of (4, 1, -2) but for (0, 1, -2).
-	d, err := Infidelity(t.Context(), m, []float64{1, 0, 0}, Singles(3))
-	if want := 5.0 / 3; err != nil || math.Abs(d-want) > 1e-12 {
-		t.Errorf("infidelity %g, want %g; %v", d, want, err)
+	if removals, err = Remove(t.Context(), m, Singles(3)); err != nil {
+		t.Fatal(err)
+	}
+	if d, want := removals.Infidelity([]float64{1, 0, 0}), 5.0/3; math.Abs(d-want) > 1e-12 {
+		t.Errorf("infidelity %g, want %g", d, want)
 	}
 }
 

@@ -80,11 +80,11 @@ func TestQuantus(t *testing.T) {
 		// Quantus's area has steps of length 1 and starts after the first.
 		check("area", Area(curve[1:])*float64(len(curve)-2), q.Metrics.AUC[i])
 
-		c, err := Correlation(t.Context(), logit, signed, Singles(len(x)))
+		removals, err := Remove(t.Context(), logit, Singles(len(x)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		check("faithfulness estimate", c, q.Metrics.FaithfulnessEstimate[i])
+		check("faithfulness estimate", removals.Correlation(signed), q.Metrics.FaithfulnessEstimate[i])
 		check("sparseness", Gini(a), q.Metrics.Sparseness[i])
 		check("complexity", Entropy(a), q.Metrics.Complexity[i])
 	}

@@ -77,7 +77,10 @@ func (a *app) progress() *progress {
 }
 
 // tick says that done of total nodes have run.
-func (p *progress) tick(done, total int) {
+func (p *progress) tick(done, total int) { p.count(done, total, "nodes") }
+
+// count says that done of total are done.
+func (p *progress) count(done, total int, what string) {
 	now := time.Now()
 	if p.w == nil || now.Sub(p.start) < patience || now.Sub(p.last) < tempo {
 		return
@@ -85,8 +88,8 @@ func (p *progress) tick(done, total int) {
 	p.last, p.shown = now, true
 	const columns = 30
 	full := columns * done / max(total, 1)
-	fmt.Fprintf(p.w, "\r%s%s %3d%% of %d nodes, %s ", strings.Repeat("█", full), strings.Repeat("░", columns-full),
-		100*done/max(total, 1), total, now.Sub(p.start).Round(time.Second))
+	fmt.Fprintf(p.w, "\r%s%s %3d%% of %d %s, %s ", strings.Repeat("█", full), strings.Repeat("░", columns-full),
+		100*done/max(total, 1), total, what, now.Sub(p.start).Round(time.Second))
 }
 
 // end takes the bar away.

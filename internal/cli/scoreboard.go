@@ -1,0 +1,283 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lxtc/lxtc/eval"
+	"github.com/lxtc/lxtc/heatmap"
+)
+
+// scoreboard is the result of `lxtc eval`.
+type scoreboard struct {
+	Model    string     `json:"model"`
+	Tensor   string     `json:"tensor"`
+	Features string     `json:"features"`
+	Score    string     `json:"score"`
+	Base     string     `json:"base"`
+	Seed     uint64     `json:"seed"`
+	Rows     []scoreRow `json:"rows"`
+}
+
+// scoreRow is what one method's explanation of one sample is worth.
+type scoreRow struct {
+	Sample string  `json:"sample"`
+	Method string  `json:"method"`
+	Target []int64 `json:"target"`
+	Whole  figure  `json:"score"` // of the whole sample
+
+	MoRF        figure `json:"morf"`
+	LeRF        figure `json:"lerf"`
+	Gap         figure `json:"gap"`
+	Correlation figure `json:"correlation"`
+	Infidelity  figure `json:"infidelity"`
+	Sparse      figure `json:"sparse"`
+	Entropy     figure `json:"entropy"`
+	Sensitivity figure `json:"sensitivity"` // null if not asked for
+	Randomised  figure `json:"randomised"`  // likewise
+
+	MoRFCurve []figure `json:"morf_curve"`
+	LeRFCurve []figure `json:"lerf_curve"`
+}
+
+// metrics are the numbers of a row, in the order of the table.
+var metrics = []struct {
+	name string
+	of   func(r *scoreRow) *figure
+}{
+	{"MoRF", func(r *scoreRow) *figure { return &r.MoRF }},
+	{"LeRF", func(r *scoreRow) *figure { return &r.LeRF }},
+	{"gap", func(r *scoreRow) *figure { return &r.Gap }},
+	{"correlation", func(r *scoreRow) *figure { return &r.Correlation }},
+	{"infidelity", func(r *scoreRow) *figure { return &r.Infidelity }},
+	{"sparse", func(r *scoreRow) *figure { return &r.Sparse }},
+	{"entropy", func(r *scoreRow) *figure { return &r.Entropy }},
+	{"sensitivity", func(r *scoreRow) *figure { return &r.Sensitivity }},
+	{"randomised", func(r *scoreRow) *figure { return &r.Randomised }},
+}
+
+// faithfulness computes the metrics of one explanation.
+func (r *scoreRow) faithfulness(ctx context.Context, m eval.Model, relevance []float64, removals *eval.Removals, steps int) error {
+	p, err := eval.Perturb(ctx, m, relevance, steps)
+	if err != nil {
+		return err
+	}
+	r.MoRF, r.LeRF, r.Gap = figure(eval.Area(p.MoRF)), figure(eval.Area(p.LeRF)), figure(p.Gap())
+	r.Correlation, r.Infidelity = figure(removals.Correlation(relevance)), figure(removals.Infidelity(relevance))
+	r.Sparse, r.Entropy = figure(eval.Gini(relevance)), figure(eval.Entropy(relevance))
+	r.MoRFCurve, r.LeRFCurve = figures(p.MoRF), figures(p.LeRF)
+	return nil
+}
+
+// meanRow is the mean of several rows of one sample.
+func meanRow(rows []scoreRow) scoreRow {
+	out := rows[0]
+	share := figure(len(rows))
+	for _, m := range metrics {
+		var sum figure
+		for i := range rows {
+			sum += *m.of(&rows[i])
+		}
+		*m.of(&out) = sum / share
+	}
+	out.MoRFCurve, out.LeRFCurve = slices.Clone(out.MoRFCurve), slices.Clone(out.LeRFCurve)
+	for k := range out.MoRFCurve {
+		var most, least figure
+		for i := range rows {
+			most += rows[i].MoRFCurve[k]
+			least += rows[i].LeRFCurve[k]
+		}
+		out.MoRFCurve[k], out.LeRFCurve[k] = most/share, least/share
+	}
+	return out
+}
+
+func figures(x []float64) []figure {
+	out := make([]figure, len(x))
+	for i, v := range x {
+		out[i] = figure(v)
+	}
+	return out
+}
+
+// methods lists the methods in their order.
+func (s *scoreboard) methods() []string {
+	var out []string
+	for _, r := range s.Rows {
+		if !slices.Contains(out, r.Method) {
+			out = append(out, r.Method)
+		}
+	}
+	return out
+}
+
+// mean is that of a number over the rows of a method.
+func (s *scoreboard) mean(method string, of func(r *scoreRow) figure) eval.Interval {
+	var x []float64
+	for i := range s.Rows {
+		if s.Rows[i].Method == method {
+			x = append(x, float64(of(&s.Rows[i])))
+		}
+	}
+	return eval.Mean(x)
+}
+
+func (a *app) printScores(s *scoreboard, path string) error {
+	ending, err := endingOf(path, "json", "csv", "svg")
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	switch ending {
+	case "json":
+		err = writeJSON(&b, s)
+	case "csv":
+		err = s.csv(&b)
+	case "svg":
+		err = s.plot(&b)
+	default:
+		s.table(&b, a.colors(a.stdout) != heatmap.NoColor)
+	}
+	if err != nil {
+		return err
+	}
+	return a.writeBytes(path, b.Bytes())
+}
+
+// endingOf returns the ending of an output file, which must be one of those
+// given; "" without a file.
+func endingOf(path string, known ...string) (string, error) {
+	if path == "" || path == "-" {
+		return "", nil
+	}
+	if err := checkFolder(path); err != nil {
+		return "", err
+	}
+	ending := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
+	if !slices.Contains(known, ending) {
+		return "", usagef("-o %s: the ending must be one of %s", path, strings.Join(known, ", "))
+	}
+	return ending, nil
+}
+
+// table writes the means, and marks the method of the greatest gap.
+func (s *scoreboard) table(w io.Writer, colors bool) {
+	p := &paper{colors: colors}
+	n := len(s.Rows) / max(1, len(s.methods()))
+	samples := "samples"
+	if n == 1 {
+		samples = "sample"
+	}
+	p.line("%s  %s of the target while %s of %s become %s; %d %s", p.bold(s.Model), s.Score, s.Features, s.Tensor, s.Base, n, samples)
+	p.line("")
+	g := &grid{head: []string{"Method"}}
+	var shown []int
+	for k, m := range metrics {
+		if slices.ContainsFunc(s.Rows, func(r scoreRow) bool { return !math.IsNaN(float64(*m.of(&r))) }) {
+			shown = append(shown, k)
+			g.head = append(g.head, m.name)
+			g.right = append(g.right, len(g.head)-1)
+		}
+	}
+	best, most := "", math.Inf(-1)
+	for _, method := range s.methods() {
+		if gap := s.mean(method, func(r *scoreRow) figure { return r.Gap }).Mean; gap > most {
+			best, most = method, gap
+		}
+		cells := []string{method}
+		for _, k := range shown {
+			cells = append(cells, interval(s.mean(method, func(r *scoreRow) figure { return *metrics[k].of(r) })))
+		}
+		g.add(cells...)
+	}
+	g.style = func(column int, cell string) string {
+		if column == 0 && cell == best {
+			return p.green(cell)
+		}
+		return cell
+	}
+	g.write(p, p.bold)
+	p.line("%s", p.dim("Most faithful by gap: "+best+"."))
+	io.WriteString(w, p.String())
+}
+
+// interval writes a mean and half its interval.
+func interval(x eval.Interval) string {
+	switch {
+	case math.IsNaN(x.Mean):
+		return "-"
+	case math.IsNaN(x.Half):
+		return fmt.Sprintf("%.3g", x.Mean)
+	}
+	return fmt.Sprintf("%.3g ± %.2g", x.Mean, x.Half)
+}
+
+func (s *scoreboard) csv(w io.Writer) error {
+	c := csv.NewWriter(w)
+	head := []string{"sample", "method", "target", "score"}
+	for _, m := range metrics {
+		head = append(head, strings.ToLower(m.name))
+	}
+	rows := [][]string{head}
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		row := []string{r.Sample, r.Method, strings.Trim(fmt.Sprint(r.Target), "[]"), number9(r.Whole)}
+		for _, m := range metrics {
+			row = append(row, number9(*m.of(r)))
+		}
+		rows = append(rows, row)
+	}
+	return c.WriteAll(rows)
+}
+
+// number9 writes a number for a machine; what is no number is empty.
+func number9(x figure) string {
+	if math.IsNaN(float64(x)) {
+		return ""
+	}
+	return strconv.FormatFloat(float64(x), 'g', 9, 64)
+}
+
+// drawnFrom is the least number of samples whose confidence intervals are
+// drawn: those of fewer hide the curves.
+const drawnFrom = 5
+
+// plot draws the mean curves of every method.
+func (s *scoreboard) plot(w io.Writer) error {
+	var lines []eval.Line
+	for k, method := range s.methods() {
+		for _, c := range []struct {
+			name   string
+			of     func(r *scoreRow) []figure
+			dashed bool
+		}{
+			{"MoRF", func(r *scoreRow) []figure { return r.MoRFCurve }, false},
+			{"LeRF", func(r *scoreRow) []figure { return r.LeRFCurve }, true},
+		} {
+			l := eval.Line{Name: method + ", " + c.name, Color: k, Dashed: c.dashed}
+			for i := range c.of(&s.Rows[0]) {
+				x := s.mean(method, func(r *scoreRow) figure {
+					if curve := c.of(r); i < len(curve) {
+						return curve[i]
+					}
+					return figure(math.NaN()) // a sample of fewer features
+				})
+				if x.N < drawnFrom {
+					x.Half = math.NaN()
+				}
+				l.Scores = append(l.Scores, x.Mean)
+				l.Half = append(l.Half, x.Half)
+			}
+			lines = append(lines, l)
+		}
+	}
+	return eval.Plot(w, s.Model, s.Score+" of the target", lines)
+}
