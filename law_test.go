@@ -46,14 +46,17 @@ var within = map[string][]string{
 
 	// The façade names no backend that needs Gorgonia: a program that only
 	// rewrites models does not carry it.
-	"":             {"backend", "backend/reference", "exporter/onnx", "importer/onnx", "ir", "passes", "rules"},
-	"eval":         {},
-	"attribution":  {"", "backend", "backend/reference", "eval", "internal/arrays", "ir", "passes", "rules"},
-	"internal/cli": {"*"},
-	"cmd/lxtc":     {"internal/cli"},
+	"":              {"backend", "backend/reference", "exporter/onnx", "importer/onnx", "ir", "passes", "rules"},
+	"eval":          {},
+	"attribution":   {"", "backend", "backend/reference", "eval", "internal/arrays", "ir", "passes", "rules"},
+	"internal/view": {},
+	"internal/cli":  {"*"},
+	"cmd/lxtc":      {"internal/cli"},
 
 	// Tools of the tests and the documentation.
 	"internal/golden":          {"", "backend", "internal/arrays", "internal/npy", "ir", "passes", "rules"},
+	"internal/hollow":          {"internal/onnxpb"},
+	"internal/cmd/bigmodel":    {"internal/hollow"},
 	"internal/cmd/conformance": {"*"},
 	"internal/cmd/fidelity":    {"*"},
 }

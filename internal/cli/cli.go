@@ -97,7 +97,7 @@ of the graph. The result is a plain ONNX file, or is run here and drawn.`,
 	f.CountVarP(&a.verbose, "verbose", "v", "report what was done (-vv: every operator)")
 	f.StringVar(&a.color, "color", "auto", "when to use colours: auto, always or never")
 	root.AddCommand(
-		a.rewriteCommand(), a.explainCommand(), a.evalCommand(), a.checkCommand(), a.inspectCommand(), a.rulesCommand(),
+		a.rewriteCommand(), a.explainCommand(), a.evalCommand(), a.checkCommand(), a.viewCommand(), a.inspectCommand(), a.rulesCommand(),
 		a.dumpCommand(), a.optCommand(), a.versionCommand(),
 	)
 	root.AddCommand(topics()...)

@@ -20,10 +20,13 @@ type ledger struct {
 
 // entry is one operator of the model that relevance went through.
 type entry struct {
+	of        *ir.Node
 	node, op  string
 	rule, at  string
+	formula   string // the body of the relevance function, as text
 	sums      string // the output of the graph that holds in, Σ|in| and out
 	conserves bool   // the rule is meant to hand on what it receives
+	quotient  bool   // but cannot, for n is x/y and relevance flows on to both
 	half      bool   // half floats: sums are as inexact as they are
 	constant  string // an operand that is constant and takes a share; "" for none
 }
@@ -38,12 +41,13 @@ type account struct {
 	Magnitude figure `json:"magnitude"` // Σ|R| that arrives
 	Out       figure `json:"out"`
 	Absorbed  figure `json:"absorbed"`
-	Why       string `json:"why"` // who may absorb: "rule", "constant", or "" for nobody
+	Why       string `json:"why"` // who may absorb: "rule", "constant", "quotient", or "" for nobody
 }
 
 const (
 	byRule     = "rule"
 	byConstant = "constant"
+	byQuotient = "quotient" // x/y does not grow with x and y together
 )
 
 // pass returns the pass that keeps the ledger. It reads what the relevance
@@ -59,27 +63,14 @@ func (l *ledger) pass() passes.Pass {
 
 func (l *ledger) run(c *passes.Context, m *ir.Model) error {
 	g := m.Graph
-	forward := map[string][]*ir.Node{} // by what they are called, last first
-	for n := range g.Backward() {
-		if n.Rule != "" {
-			forward[n.String()] = append(forward[n.String()], n)
-		}
+	calls, err := relevanceCalls(m)
+	if err != nil {
+		return err
 	}
 	ruled := map[*ir.Node]bool{}
-	for _, call := range slices.Collect(g.Nodes()) {
-		f := m.Func(call.Op)
-		origin, ok := strings.CutPrefix(call.Origin, "relevance/")
-		if f == nil || !ok {
-			continue
-		}
-		_, name, _ := strings.Cut(origin, " <- ")
-		nodes := forward[name]
-		if len(nodes) == 0 {
-			return fmt.Errorf("%v belongs to no operator", call)
-		}
-		n := nodes[0]
-		forward[name], ruled[n] = nodes[1:], true
-		if err := l.enter(c, m, n, call, f); err != nil {
+	for _, r := range calls {
+		ruled[r.of] = true
+		if err := l.enter(c, m, r.of, r.call, r.f); err != nil {
 			return err
 		}
 	}
@@ -96,6 +87,41 @@ func (l *ledger) run(c *passes.Context, m *ir.Model) error {
 	return b.Err()
 }
 
+// relevanceCall is an operator of the model and the node that computes the
+// relevance of its inputs.
+type relevanceCall struct {
+	of, call *ir.Node
+	f        *ir.Func // what call calls
+}
+
+// relevanceCalls finds the relevance of every operator in what the relevance
+// pass has just built. Operators that relevance passes by a plain derivative
+// have none.
+func relevanceCalls(m *ir.Model) ([]relevanceCall, error) {
+	forward := map[string][]*ir.Node{} // by what they are called, last first
+	for n := range m.Graph.Backward() {
+		if n.Rule != "" {
+			forward[n.String()] = append(forward[n.String()], n)
+		}
+	}
+	var calls []relevanceCall
+	for call := range m.Graph.Nodes() {
+		f := m.Func(call.Op)
+		origin, ok := strings.CutPrefix(call.Origin, "relevance/")
+		if f == nil || !ok {
+			continue
+		}
+		_, name, _ := strings.Cut(origin, " <- ")
+		nodes := forward[name]
+		if len(nodes) == 0 {
+			return nil, fmt.Errorf("%v belongs to no operator", call)
+		}
+		calls = append(calls, relevanceCall{nodes[0], call, f})
+		forward[name] = nodes[1:]
+	}
+	return calls, nil
+}
+
 // enter adds the sums for one relevance call.
 func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.Func) error {
 	rule, err := c.RuleSet.Parse(n.Rule)
@@ -103,8 +129,9 @@ func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.F
 		return err
 	}
 	e := entry{
-		node: n.Name, op: n.Op.String(), rule: n.Rule, at: n.RuleAt,
-		conserves: rule.Rule.Conserves && !isQuotient(n, call),
+		of: n, formula: ir.FuncText(f), node: n.Name, op: n.Op.String(), rule: n.Rule, at: n.RuleAt,
+		conserves: rule.Rule.Conserves,
+		quotient:  rule.Rule.Conserves && isQuotient(n, call),
 		half:      n.Out[0].Type.Elem.Bits() == 16,
 		constant:  shareholder(n, call),
 	}
@@ -239,6 +266,8 @@ func (e entry) why() string {
 	switch {
 	case !e.conserves:
 		return byRule
+	case e.quotient:
+		return byQuotient
 	case e.constant != "":
 		return byConstant
 	}

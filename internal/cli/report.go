@@ -111,6 +111,9 @@ func recognised(o passes.Operator) string {
 
 var number = regexp.MustCompile(`\d+`)
 
+// noParent stands for what is outside of all modules.
+const noParent = "Root"
+
 // parentOf names the kind of module around an operator: its class without the
 // package, or its path with the numbers of layers left out.
 func parentOf(o passes.Operator) string {
@@ -119,7 +122,7 @@ func parentOf(o passes.Operator) string {
 		parent = number.ReplaceAllString(o.Scope, "*")
 	}
 	if parent == "" || strings.HasPrefix(parent, "_empty_nn_module_stack") { // PyTorch's word for no module
-		return "Root"
+		return noParent
 	}
 	return parent
 }

@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lxtc/lxtc"
+	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/backend/reference"
+	"github.com/lxtc/lxtc/internal/view"
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
+	"github.com/lxtc/lxtc/rules"
+	"github.com/spf13/cobra"
+)
+
+// viewing is the flags of `lxtc view`.
+type viewing struct {
+	source
+	recipe
+	engine
+	out string
+}
+
+func (a *app) viewCommand() *cobra.Command {
+	var w viewing
+	c := &cobra.Command{
+		Use:   "view [MODEL]",
+		Short: "draw the graph and its relevance as a page to click through",
+		Long: `View writes one HTML page that needs nothing else. The operators of the model
+are on the left, in their order, with rails for the tensors between them; what
+relevance does at each is on the right, coloured by rule. A click on an operator
+shows what it was recognised as, the line of the rule map that gave it its rule,
+and the formula. With an input to run on, it also shows how much relevance came,
+went on and was absorbed there, in explicit form.`,
+		Example: `  lxtc view -o tinylm.html
+  lxtc view resnet.onnx -r epsilon-plus
+  lxtc view MODEL --text "Paris is in" -o graph.html`,
+		Args: atMostOne,
+		RunE: a.run(func(ctx context.Context, args []string) error { return a.view(ctx, w, args) }),
+	}
+	w.source.flags(c)
+	w.recipe.flags(c)
+	w.engine.flags(c)
+	c.Flags().Lookup("form").Hidden = true // as in check
+	c.Flags().StringVarP(&w.out, "output", "o", "", "`FILE`.html to write (default: the model's name and .view.html)")
+	return c
+}
+
+func (a *app) view(ctx context.Context, w viewing, args []string) error {
+	if err := checkFolder(w.out); err != nil {
+		return err
+	}
+	b, err := w.open()
+	if err != nil {
+		return err
+	}
+	opt, err := w.options()
+	if err != nil {
+		return err
+	}
+	s, err := a.openOrDefault(args)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	run := w.text != "" || w.image != "" || w.input != "" || s.prompt != ""
+	f := &feed{}
+	if run {
+		if f, err = a.gather(s, w.source); err != nil {
+			return err
+		}
+	}
+	if opt.Targets, err = s.aims(w.targets, bind(s.IR().Graph, f.tensors)); err != nil {
+		return err
+	}
+	d := &dissection{rules: opt.Rules}
+	out, rep, err := a.dissect(ctx, s, b, w.engine, opt, f, d, run)
+	if err != nil {
+		return err
+	}
+	page := view.Page{
+		Model: s.name, Rules: rep.Rules, Form: rep.Form, Target: strings.Join(rep.Targets, " + "),
+		Explained: strings.Join(rep.Explained, ", "), Run: run, Rows: d.rows(rep),
+	}
+	if run {
+		if err := d.numbers(page.Rows, out); err != nil {
+			return err
+		}
+	}
+	var buf bytes.Buffer
+	if err := view.Write(&buf, page); err != nil {
+		return err
+	}
+	path := w.out
+	if path == "" {
+		path = strings.TrimSuffix(s.name, filepath.Ext(s.name)) + ".view.html"
+	}
+	if err := a.writeBytes(path, buf.Bytes()); err != nil {
+		return err
+	}
+	if path != "-" && !a.quiet {
+		fmt.Fprintf(a.stderr, "%s: %d operators, %d with a rule\n", path, len(page.Rows), len(d.ledger.entries))
+	}
+	return nil
+}
+
+// dissect rewrites the model, in explicit form and with the ledger, and runs
+// it if there is something to run it on.
+func (a *app) dissect(ctx context.Context, s *subject, b backend.Backend, e engine, opt lxtc.Options, f *feed, d *dissection, run bool) (map[string]*ir.Tensor, *passes.Report, error) {
+	p := a.progress()
+	defer p.end()
+	pipeline := ledgerPipeline(&d.ledger)
+	at := slices.IndexFunc(pipeline, func(p passes.Pass) bool { return p.Name == passes.Swap.Name })
+	pipeline = slices.Insert(pipeline, at+1, d.pass())
+	m := s.IR().Clone()
+	rep, err := pipeline.Run(ctx, m, passes.Options{
+		Rules: opt.Rules, Form: passes.ExplicitForm, Explain: opt.Explain, Targets: opt.Targets,
+		Temperature: opt.Temperature, Allow: opt.Allow, Eval: reference.Eval, Supports: b.Supports,
+	}, passes.Driver{})
+	a.afterRewrite(rep)
+	if err != nil || !run {
+		return nil, rep, err
+	}
+	out, err := execute(ctx, b, m, backend.Options{Threads: e.threads, Progress: p.tick}, f.tensors)
+	return out, rep, err
+}
+
+// dissection remembers the operators of the model as swap saw them.
+type dissection struct {
+	rules  *rules.Map
+	ledger ledger
+	nodes  []*ir.Node
+	in     [][]view.Arg
+	out    [][]view.Arg
+}
+
+// pass returns the pass that remembers; it changes nothing.
+func (d *dissection) pass() passes.Pass {
+	return passes.Pass{
+		Name: "view", Doc: "remember the operators for a page", After: []string{"swap"},
+		Run: func(_ *passes.Context, m *ir.Model) error {
+			row := map[*ir.Node]int{}
+			for n := range m.Graph.Nodes() {
+				row[n] = len(d.nodes)
+				d.nodes = append(d.nodes, n)
+				d.in = append(d.in, argsOf(n.In, row))
+				d.out = append(d.out, argsOf(n.Out, nil))
+			}
+			return nil
+		},
+	}
+}
+
+func argsOf(vs []*ir.Value, row map[*ir.Node]int) []view.Arg {
+	args := []view.Arg{}
+	for _, v := range vs {
+		if v == nil {
+			continue
+		}
+		arg := view.Arg{Name: v.Name, Type: v.Type.String(), From: -1}
+		if i, ok := row[v.Def]; ok {
+			arg.From = i
+		}
+		args = append(args, arg)
+	}
+	return args
+}
+
+// rows are the operators with what the report says of each: it has them in the
+// order of the graph.
+func (d *dissection) rows(rep *passes.Report) []view.Row {
+	line := map[string]string{}
+	for _, l := range d.rules.Lines {
+		line[l.Pos] = l.Text
+	}
+	formula := map[*ir.Node]string{}
+	for _, e := range d.ledger.entries {
+		formula[e.of] = e.formula
+	}
+	rows := make([]view.Row, len(d.nodes))
+	for i, n := range d.nodes {
+		o := rep.Operators[i]
+		if parentOf(o) == noParent {
+			o.Scope, o.Class = "", ""
+		}
+		rows[i] = view.Row{
+			Name: o.Node, Op: o.Op, Scope: o.Scope, Class: o.Class, Recognised: recognised(o), Live: o.Live,
+			Rule: o.Rule, At: o.At, Line: strings.TrimSpace(line[o.At]), Why: o.Why,
+			In: d.in[i], Out: d.out[i], Formula: formula[n],
+		}
+	}
+	return rows
+}
+
+// numbers adds what the ledger says after a run.
+func (d *dissection) numbers(rows []view.Row, out map[string]*ir.Tensor) error {
+	entries := map[*ir.Node]entry{}
+	for _, e := range d.ledger.entries {
+		entries[e.of] = e
+	}
+	for i, n := range d.nodes {
+		e, ok := entries[n]
+		if !ok {
+			continue
+		}
+		x, err := numbers(out[e.sums])
+		if err != nil {
+			return err
+		}
+		r := view.Relevance{In: view.Number(x[0]), Weight: view.Number(x[1]), Out: view.Number(x[2]), By: e.why()}
+		if lost := x[0] - x[2]; !(math.Abs(lost) <= 1e-6*x[1]) { // noise of the sums is 0
+			r.Absorbed = view.Number(lost)
+		}
+		rows[i].Relevance = &r
+	}
+	return nil
+}
