@@ -40,7 +40,7 @@ recognised as and what made it.`,
 				return err
 			}
 			defer s.Close()
-			if opt.Targets, err = s.aims(r.targets, dims{}); err != nil {
+			if err = r.resolve(s, dims{}, &opt); err != nil {
 				return err
 			}
 			var buf bytes.Buffer

@@ -31,7 +31,7 @@ func (a *app) prepare(args []string, from source, r recipe, e engine) (*job, err
 	}
 	j := &job{model: s, opt: opt, backend: b}
 	if j.feed, err = a.gather(s, from); err == nil {
-		j.opt.Targets, err = s.aims(r.targets, bind(s.IR().Graph, j.feed.tensors))
+		err = r.resolve(s, bind(s.IR().Graph, j.feed.tensors), &j.opt)
 	}
 	if err != nil {
 		s.Close()

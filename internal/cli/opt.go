@@ -54,7 +54,7 @@ standard input. "-p help" documents the passes.`,
 				return err
 			}
 			defer s.Close()
-			if opt.Targets, err = s.aims(r.targets, dims{}); err != nil {
+			if err = r.resolve(s, dims{}, &opt); err != nil {
 				return err
 			}
 			return a.opt(ctx, s, pipeline, opt, out)

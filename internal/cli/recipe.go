@@ -22,6 +22,7 @@ type recipe struct {
 	form        string
 	targets     []string
 	explain     []string
+	trace       bool
 	temperature float64
 	allow       bool
 }
@@ -31,7 +32,8 @@ func (r *recipe) flags(c *cobra.Command) {
 	f.StringVarP(&r.rules, "rules", "r", "attnlrp", "rule map: a `NAME` that lxtc carries, or a .rules file")
 	f.StringVar(&r.form, "form", "gradient", "form of the rules: gradient or explicit")
 	f.StringArrayVar(&r.targets, "target", nil, "what to explain; several are summed (see `lxtc help targets`)")
-	f.StringArrayVar(&r.explain, "explain", nil, "`TENSOR` to explain, by its ONNX name, instead of the inputs or token embeddings; repeatable")
+	f.StringArrayVar(&r.explain, "explain", nil, "`TENSOR` to explain, by its ONNX name, instead of the inputs or token embeddings; * matches anything; repeatable")
+	f.BoolVar(&r.trace, "trace", false, "explain also what leaves every numbered module, such as layers.0")
 	f.Float64Var(&r.temperature, "temperature", 0, "explain softmax(output/`T`) instead of the output")
 	f.BoolVar(&r.allow, "allow-missing", false, "let nothing flow through operators without a rule, instead of failing")
 	completeWith(c, "rules", ruleMaps)
@@ -45,10 +47,10 @@ func ruleMaps() []string {
 	return slices.Concat(rules.Builtin(), files)
 }
 
-// options reads the rule map and the form; the targets need the model (see
-// aims).
+// options reads the rule map and the form; the targets and tensors need the
+// model (see resolve).
 func (r *recipe) options() (lxtc.Options, error) {
-	opt := lxtc.Options{Explain: r.explain, Temperature: r.temperature, Allow: r.allow}
+	opt := lxtc.Options{Temperature: r.temperature, Allow: r.allow}
 	switch r.form {
 	case "gradient":
 	case "explicit":
@@ -59,6 +61,16 @@ func (r *recipe) options() (lxtc.Options, error) {
 	var err error
 	opt.Rules, err = loadRules(r.rules)
 	return opt, err
+}
+
+// resolve fills in the targets and the tensors to explain, in a model whose
+// dimensions are known as far as d says.
+func (r *recipe) resolve(s *subject, d dims, opt *lxtc.Options) (err error) {
+	if opt.Explain, err = s.tensors(r.explain, r.trace); err != nil {
+		return err
+	}
+	opt.Targets, err = s.aims(r.targets, d)
+	return err
 }
 
 // loadRules reads a rule map by the name that lxtc has for it, or from a file.

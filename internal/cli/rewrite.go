@@ -68,7 +68,7 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 	opt.Inline, opt.Sums = r.inline, true
 	s, err := a.open(path)
 	if err != nil {
-		return err
+		return a.reportUnsupported(r.json, err)
 	}
 	defer s.Close()
 	if before := readPedigree(s.IR()); before != (pedigree{}) {
@@ -78,7 +78,7 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 	if err != nil {
 		return err
 	}
-	if opt.Targets, err = s.aims(r.targets, dims{}); err != nil {
+	if err = r.resolve(s, dims{}, &opt); err != nil {
 		return err
 	}
 	if len(r.seedInputs) == 0 {

@@ -76,7 +76,7 @@ func (a *app) view(ctx context.Context, w viewing, args []string) error {
 			return err
 		}
 	}
-	if opt.Targets, err = s.aims(w.targets, bind(s.IR().Graph, f.tensors)); err != nil {
+	if err = w.resolve(s, bind(s.IR().Graph, f.tensors), &opt); err != nil {
 		return err
 	}
 	d := &dissection{rules: opt.Rules}
