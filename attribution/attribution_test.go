@@ -165,11 +165,11 @@ func TestLensOnEmbeddings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	logits, err := out[l.output.Name].Float64s()
+	logits, err := out[l.Output].Float64s()
 	if err != nil {
 		t.Fatal(err)
 	}
-	vocabulary := out[l.output.Name].Shape[2]
+	vocabulary := out[l.Output].Shape[2]
 	// Recognised operators add in another order.
 	if want := slices.Max(logits[len(logits)-vocabulary:]); math.Abs(v.Score-want) > 1e-9 {
 		t.Errorf("score %g, the model's greatest logit is %g", v.Score, want)

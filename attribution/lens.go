@@ -34,6 +34,7 @@ type Options struct {
 // compiled once and serves any input; one goroutine at a time.
 type Lens struct {
 	Tensor string // what the score is a function of
+	Output string // what is scored
 
 	opt      Options
 	backend  backend.Backend
@@ -71,12 +72,13 @@ func NewLens(ctx context.Context, m *lxtc.Model, b backend.Backend, opt Options)
 		}
 	}
 	l.output = upper.Graph.Find(l.opt.Target.Output)
+	l.Output = l.output.Name
 	l.batched = batchOf(upper.Graph, in, l.output)
 	l.position = l.opt.Target.Position
 	if i := l.opt.Target.Index; len(i) == 3 {
 		l.position = i[1]
 	}
-	row := passes.Target{Output: l.output.Name, Position: l.position}
+	row := passes.Target{Output: l.Output, Position: l.position}
 	l.above, err = l.session(ctx, upper.Clone(), scoring(), []passes.Target{row})
 	if err != nil {
 		l.Close()
@@ -211,7 +213,7 @@ func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor, index []int64
 		return nil, err
 	}
 	if len(index) == 3 && index[1] != l.position {
-		return nil, fmt.Errorf("element %v is at position %d of %s, and the lens looks at position %d", index, index[1], l.output.Name, l.position)
+		return nil, fmt.Errorf("element %v is at position %d of %s, and the lens looks at position %d", index, index[1], l.Output, l.position)
 	}
 	v.Index = index
 	scores, err := v.Scores(ctx, [][]float64{v.X})
@@ -234,7 +236,7 @@ func (v *View) target(ctx context.Context) ([]int64, error) {
 	}
 	axis := classAxis(shape)
 	if axis < 0 {
-		return nil, fmt.Errorf("output %s of shape %v has no axis of classes; name an element of it", v.lens.output.Name, shape)
+		return nil, fmt.Errorf("output %s of shape %v has no axis of classes; name an element of it", v.lens.Output, shape)
 	}
 	best := 0
 	for i := range y { // of one row, at one position
@@ -308,7 +310,7 @@ func (v *View) run(ctx context.Context, xs [][]float64) ([]float64, []int, error
 	}
 	y := only(out)
 	if y == nil || len(y.Shape) == 0 || len(xs) > 1 && y.Shape[0] != len(xs) {
-		return nil, nil, fmt.Errorf("output %s does not have one row for each of %d inputs", l.output.Name, len(xs))
+		return nil, nil, fmt.Errorf("output %s does not have one row for each of %d inputs", l.Output, len(xs))
 	}
 	vals, err := y.Float64s()
 	return vals, y.Shape, err
@@ -348,7 +350,7 @@ func (v *View) pick(y []float64, shape []int, row int) (float64, error) {
 			i = 0 // the other positions were not computed
 		}
 		if i < 0 || i >= int64(shape[a]) {
-			return 0, fmt.Errorf("element %v is outside the output %s of shape %v", v.Index, v.lens.output.Name, shape)
+			return 0, fmt.Errorf("element %v is outside the output %s of shape %v", v.Index, v.lens.Output, shape)
 		}
 		at += int(i) * stride
 		if a == class {
@@ -360,7 +362,7 @@ func (v *View) pick(y []float64, shape []int, row int) (float64, error) {
 		return y[at], nil
 	}
 	if class < 0 {
-		return 0, fmt.Errorf("output %s of shape %v has no axis of classes, and so no probability", v.lens.output.Name, shape)
+		return 0, fmt.Errorf("output %s of shape %v has no axis of classes, and so no probability", v.lens.Output, shape)
 	}
 	first := at - at/classStride%n*classStride
 	top, sum := math.Inf(-1), 0.0
@@ -404,7 +406,7 @@ func (v *View) explainer(ctx context.Context, m *rules.Map, form passes.Form) (*
 	}
 	e, err := l.model.Explainer(ctx, l.backend, lxtc.Options{
 		Rules: m, Form: form, Explain: []string{l.Tensor}, TargetsOnly: true,
-		Targets: []passes.Target{{Output: l.output.Name, Index: v.Index}},
+		Targets: []passes.Target{{Output: l.Output, Index: v.Index}},
 	}, l.opt.Run)
 	if err != nil {
 		return nil, fmt.Errorf("rules %s: %w", m.Name, err)

@@ -76,7 +76,7 @@ svg (the curves).`,
 	f := c.Flags()
 	f.StringVar(&e.data, "data", "", "many samples: a `FOLDER` of pictures, or a FILE.jsonl of texts")
 	f.IntVar(&e.limit, "limit", 0, "use at most so many samples; 0 is all")
-	f.StringArrayVarP(&e.rules, "rules", "r", []string{"attnlrp"}, "rule map: a `NAME` that lxtc carries, or a .rules file; repeatable")
+	f.StringArrayVarP(&e.rules, "rules", "r", []string{defaultRules}, "rule map: a `NAME` that lxtc carries, or a .rules file; repeatable")
 	f.StringArrayVar(&e.methods, "method", nil, "compare also with a `METHOD`: "+strings.Join(moreMethods(), ", ")+"; repeatable")
 	f.StringVar(&e.target, "target", "", "what is scored: a class, a token or an element of an output (see `lxtc help targets`); default: the greatest of each sample")
 	f.StringVar(&e.explain, "explain", "", "`TENSOR` whose features are removed, by its ONNX name, instead of the input or token embeddings")
@@ -245,11 +245,7 @@ func (j *judge) sample(ctx context.Context, s sample) ([]scoreRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	side := j.patch
-	if side == 0 && len(view.Shape) == 4 {
-		side = max(1, max(view.Shape[2], min(view.Shape[1], view.Shape[3]))/16)
-	}
-	parts, err := attribution.FeaturesOf(view.Shape, side)
+	parts, err := attribution.FeaturesOf(view.Shape, side(j.patch, view.Shape))
 	if err != nil {
 		return nil, err
 	}
@@ -265,9 +261,17 @@ func (j *judge) sample(ctx context.Context, s sample) ([]scoreRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	methods, err := j.others(parts, base, rng)
+	gradient, err := attribution.GradientInput()
 	if err != nil {
 		return nil, err
+	}
+	methods := slices.Clone(j.maps)
+	for _, name := range j.methods {
+		m, err := methodOf(name, gradient, parts, base, rng)
+		if err != nil {
+			return nil, err
+		}
+		methods = append(methods, m)
 	}
 	var other *attribution.View
 	if j.random != nil {
@@ -291,7 +295,7 @@ func (j *judge) sample(ctx context.Context, s sample) ([]scoreRow, error) {
 		}
 		return row, err
 	}
-	for _, m := range slices.Concat(j.maps, methods) {
+	for _, m := range methods {
 		row, err := score(m)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Name, err)
@@ -339,31 +343,4 @@ func (j *judge) robustness(ctx context.Context, row *scoreRow, view, other *attr
 		row.Randomised = figure(eval.Spearman(eval.Magnitudes(r), eval.Magnitudes(drawn)))
 	}
 	return nil
-}
-
-// moreMethods are the methods that --method names.
-func moreMethods() []string {
-	return []string{"integrated-gradients", "smoothgrad", "occlusion", "rollout"}
-}
-
-// others returns the methods that were asked for by --method. What they sample is as in
-// zennit.
-func (j *judge) others(parts *attribution.Features, base []float64, rng *rand.Rand) ([]attribution.Method, error) {
-	gradient, err := attribution.GradientInput()
-	if err != nil {
-		return nil, err
-	}
-	all := []attribution.Method{
-		attribution.Integrated(gradient, 20),
-		attribution.Smoothed(gradient, 0.1, 20, rng),
-		attribution.Occluded(parts, base),
-		attribution.RolledOut(parts),
-	}
-	var out []attribution.Method
-	for _, m := range all {
-		if slices.Contains(j.methods, m.Name) {
-			out = append(out, m)
-		}
-	}
-	return out, nil
 }

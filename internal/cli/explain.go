@@ -32,6 +32,7 @@ type explanation struct {
 	seeds    string
 	contrast bool
 	cmap     string
+	otherMethod
 }
 
 func (a *app) explainCommand() *cobra.Command {
@@ -56,6 +57,7 @@ shows it.`,
 	e.source.flags(c)
 	e.recipe.flags(c)
 	e.engine.flags(c)
+	e.otherMethod.flags(c)
 	f := c.Flags()
 	f.StringVarP(&e.out, "output", "o", "", "`FILE` to write; - is standard output")
 	f.StringVar(&e.format, "format", "", "format of the output, if the ending of -o does not say it: "+strings.Join(formats(), ", "))
@@ -113,6 +115,9 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	}
 	defer j.model.Close()
 	s, b, opt, f := j.model, j.backend, j.opt, j.feed
+	if e.method != "" {
+		return a.explainByMethod(ctx, j, e, format, cmap)
+	}
 	if opt, err = a.seed(ctx, s, b, e, opt, f); err != nil {
 		return err
 	}

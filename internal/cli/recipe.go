@@ -27,9 +27,12 @@ type recipe struct {
 	allow       bool
 }
 
+// defaultRules is the rule map if none is named.
+const defaultRules = "attnlrp"
+
 func (r *recipe) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVarP(&r.rules, "rules", "r", "attnlrp", "rule map: a `NAME` that lxtc carries, or a .rules file")
+	f.StringVarP(&r.rules, "rules", "r", defaultRules, "rule map: a `NAME` that lxtc carries, or a .rules file")
 	f.StringVar(&r.form, "form", "gradient", "form of the rules: gradient or explicit")
 	f.StringArrayVar(&r.targets, "target", nil, "what to explain; several are summed (see `lxtc help targets`)")
 	f.StringArrayVar(&r.explain, "explain", nil, "`TENSOR` to explain, by its ONNX name, instead of the inputs or token embeddings; * matches anything; repeatable")

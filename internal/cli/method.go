@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/lxtc/lxtc/attribution"
+	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/heatmap"
+	"github.com/lxtc/lxtc/internal/diag"
+	"github.com/lxtc/lxtc/internal/npy"
+	"github.com/lxtc/lxtc/passes"
+	"github.com/spf13/cobra"
+)
+
+// otherMethod is the flags of `lxtc explain` for what is not relevance by
+// rules.
+type otherMethod struct {
+	method string
+	patch  int
+	seed   uint64
+}
+
+func (o *otherMethod) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.method, "method", "", "explain by another `METHOD` than rules, to compare: "+strings.Join(moreMethods(), ", "))
+	f.IntVar(&o.patch, "patch", 0, "side in pixels of what occlusion removes at once; 0 is a sixteenth of the picture")
+	f.Uint64Var(&o.seed, "seed", 1, "of the random numbers of smoothgrad")
+	complete(c, "method", moreMethods()...)
+}
+
+// moreMethods are the methods that --method names.
+func moreMethods() []string {
+	return []string{"integrated-gradients", "smoothgrad", "occlusion", "rollout"}
+}
+
+// methodOf returns a method by its name. What is sampled is as in zennit.
+func methodOf(name string, gradient attribution.Method, parts *attribution.Features, base []float64, rng *rand.Rand) (attribution.Method, error) {
+	for _, m := range []attribution.Method{
+		attribution.Integrated(gradient, 20),
+		attribution.Smoothed(gradient, 0.1, 20, rng),
+		attribution.Occluded(parts, base),
+		attribution.RolledOut(parts),
+	} {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	return attribution.Method{}, usagef("no method is called %q%s; there are %s, and rule maps (-r)", name, diag.DidYouMean(name, moreMethods()), strings.Join(moreMethods(), ", "))
+}
+
+// side returns the side of a patch: the given one, or a sixteenth of a picture
+// of the given shape.
+func side(patch int, shape []int) int {
+	if patch > 0 || len(shape) != 4 {
+		return max(patch, 1)
+	}
+	return max(1, max(shape[2], min(shape[1], shape[3]))/16)
+}
+
+// explainByMethod explains the way that --method says, and draws it as
+// relevance is drawn. Gradients are those of the model, or with -r the modified
+// ones of a rule map.
+func (a *app) explainByMethod(ctx context.Context, j *job, e explanation, format string, cmap heatmap.Map) error {
+	switch {
+	case e.seeds != "" || e.contrast || e.temperature != 0:
+		return usagef("--method explains one element of an output: leave --seed-npz, --contrast and --temperature out")
+	case len(j.opt.Targets) > 1 || len(j.opt.Explain) > 1:
+		return usagef("--method explains one element of an output by one tensor, and there are %d targets and %d tensors", len(j.opt.Targets), len(j.opt.Explain))
+	}
+	o := attribution.Options{Run: backend.Options{Threads: e.threads}}
+	if len(j.opt.Targets) == 1 {
+		o.Target = j.opt.Targets[0]
+	}
+	if len(j.opt.Explain) == 1 {
+		o.Tensor = j.opt.Explain[0]
+	}
+	lens, err := attribution.NewLens(ctx, j.model.Model, j.backend, o)
+	if err != nil {
+		return err
+	}
+	defer lens.Close()
+	v, err := lens.Look(ctx, j.feed.tensors, nil)
+	if err != nil {
+		return err
+	}
+	parts, err := attribution.FeaturesOf(v.Shape, side(e.patch, v.Shape))
+	if err != nil {
+		return err
+	}
+	gradient, err := attribution.GradientInput()
+	if e.rules != defaultRules {
+		gradient = attribution.Rules(j.opt.Rules, passes.GradientForm)
+	}
+	if err != nil {
+		return err
+	}
+	m, err := methodOf(e.method, gradient, parts, parts.Zero(), rand.New(rand.NewPCG(e.seed, 0)))
+	if err != nil {
+		return err
+	}
+	r, err := m.Explain(ctx, v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	if format == "npz" {
+		array, err := npy.New(v.Shape, r)
+		if err != nil {
+			return err
+		}
+		b, err := npy.EncodeArchive(npy.Archive{{Name: "R:" + lens.Tensor, Array: array}})
+		if err != nil {
+			return err
+		}
+		return a.writeBytes(e.out, b)
+	}
+	target := j.model.describeElement(lens.Output, v.Index, v.Score)
+	d := heatmap.Doc{Title: "Why " + target + "?", Model: j.model.name, Rules: m.Name}
+	if err := j.model.arrange(&d, target, j.feed, lens.Tensor, r, v.Shape); err != nil {
+		return err
+	}
+	return a.draw(d, heatmap.Options{Map: cmap}, e.out, format)
+}
+
+// describeElement says what an element of an output is, and its value.
+func (s *subject) describeElement(output string, index []int64, value float64) string {
+	what := fmt.Sprintf("%s = %.4g", passes.Target{Output: output, Index: index}, value)
+	out := s.output(output)
+	if out == nil || len(index) == 0 {
+		return what
+	}
+	shape := make([]int, len(index))
+	for i, d := range out.Type.Shape {
+		if n, known := d.Num(); known && i < len(shape) {
+			shape[i] = int(n)
+		}
+	}
+	axis := len(shape) - 1
+	if len(shape) > 3 {
+		axis = 1
+	}
+	if label := s.label(int(index[axis]), shape[axis], len(shape)); label != "" {
+		return fmt.Sprintf("%s (%s)", label, what)
+	}
+	return what
+}
