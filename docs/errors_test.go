@@ -226,6 +226,11 @@ var provoked = map[string]func(t *testing.T) string{
 		write(t, "model.onnxtxt", []byte(relu))
 		return failure(t, "rewrite", "-r", "mine.rules", "model.onnxtxt")
 	},
+	"LX3006": func(t *testing.T) string {
+		write(t, "mine.rules", []byte("Relu => identity\n"))
+		write(t, "model.onnxtxt", []byte(relu))
+		return failure(t, "rewrite", "-r", "mine.rules", "--through", "x[5]", "model.onnxtxt")
+	},
 	"LX4001": func(t *testing.T) string {
 		return export.Save("results/model.lrp.onnx", parse(t, relu), export.Options{}).Error()
 	},

@@ -22,7 +22,10 @@ func TestRulesPage(t *testing.T) {
 	p("and comments from `#` on. The first line that matches a node gives it its rule; all conditions of a line must hold. ")
 	p("`*` stands for any operator. The glob is tried on the node's name and on the path of each module around it; `*` in it is any text, `?` any one byte. ")
 	p("`use` stands for all lines of a map below, so that the lines above it override. ")
-	p("Arguments are numbers in the order of the parameters, words, which say themselves what they are for, or `name=value`.\n\n")
+	p("Arguments are numbers in the order of the parameters, words, which say themselves what they are for, or `name=value`. ")
+	p("The name of a [dialect](dialects.md) is a word, too, and stands for several of them: `gamma(0.1, captum)`.\n\n")
+	p("A number may be *free*: `gamma($gamma)`, or with a default `gamma($gamma=0.25)`. It then is no part of the rewritten model but a scalar input of it, called `$gamma`, ")
+	p("which every run may give: one compilation serves a whole grid. The same name in several lines is the same input.\n\n")
 	p("A node that relevance would pass and that no line matches is an error, not a guess.\n\n")
 
 	p("| condition | it holds if |\n| --- | --- |\n")
@@ -41,16 +44,19 @@ func TestRulesPage(t *testing.T) {
 		if notes := notes(r); notes != "" {
 			p("%s\n\n", notes)
 		}
+		if len(r.Dialects) > 0 {
+			var names []string
+			for _, d := range r.Dialects {
+				names = append(names, "`"+d.Name+"`")
+			}
+			p("[Dialects](dialects.md#dialects): %s.\n\n", strings.Join(names, ", "))
+		}
 		if len(r.Params) == 0 {
 			continue
 		}
 		p("| parameter | default | |\n| --- | --- | --- |\n")
 		for _, param := range r.Params {
-			doc := param.Doc
-			if param.Choices != nil {
-				doc += " (" + strings.Join(param.Choices, ", ") + ")"
-			}
-			p("| `%s` | `%s` | %s |\n", param.Name, param.Default, doc)
+			p("| `%s` | `%s` | %s |\n", param.Name, param.Default, param.Doc)
 		}
 		p("\n")
 	}
@@ -71,11 +77,30 @@ func TestRulesPage(t *testing.T) {
 	generated(t, "rules.md", "", strings.TrimSuffix(sb.String(), "\n"))
 }
 
+// TestDialectTable writes what the dialects of each rule stand for, in
+// dialects.md.
+func TestDialectTable(t *testing.T) {
+	var sb strings.Builder
+	sb.WriteString("| rule | dialect | stands for |\n| --- | --- | --- |\n")
+	for _, r := range rules.Standard() {
+		for _, d := range r.Dialects {
+			fmt.Fprintf(&sb, "| [`%s`](rules.md#%[1]s) | `%s` | `%s` |\n", r.Name, d.Name, strings.Join(d.Args, ", "))
+		}
+	}
+	generated(t, "dialects.md", "dialects", sb.String())
+}
+
 // notes says what the fields of a rule say.
 func notes(r *rules.Rule) string {
 	var s []string
 	if r.Conserves {
 		s = append(s, "Conserves: what it hands on sums to what it receives, up to ε and to what a bias absorbs.")
+	}
+	if r.Linear {
+		s = append(s, "That holds where the operator is linear in what is explained; elsewhere there is a warning.")
+	}
+	if r.OnlyLinear {
+		s = append(s, "For operators that are linear in what is explained; on others it is an error.")
 	}
 	if r.Stops {
 		s = append(s, "Nothing behind it counts as depending on what is explained.")

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 )
@@ -211,6 +212,26 @@ func (b *Builder) Named(name string, v *Value) *Value {
 // Constant adds t as a Constant node.
 func (b *Builder) Constant(t *Tensor) *Value {
 	return b.OpA("Constant", Attrs{{"value", t}})
+}
+
+// Repeated is a constant whose bytes are all x. In one graph, those of equal
+// type and shape share their tensor: a model of 4-bit weights has thousands of
+// them, half a megabyte each.
+func (b *Builder) Repeated(x byte, elem DType, shape ...int) *Value {
+	size, err := ByteSize(elem, shape)
+	if err != nil {
+		return b.Fail("%w", err)
+	}
+	key := fmt.Sprintf("%d %s%v", x, elem, shape)
+	t := b.Graph.repeated[key]
+	if t == nil {
+		t = &Tensor{Elem: elem, Shape: shape, Raw: bytes.Repeat([]byte{x}, int(size))}
+		if b.Graph.repeated == nil {
+			b.Graph.repeated = map[string]*Tensor{}
+		}
+		b.Graph.repeated[key] = t
+	}
+	return b.Constant(t)
 }
 
 // Scalar is the constant x, of rank 0, with the element type of like.

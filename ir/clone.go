@@ -37,6 +37,14 @@ func CloneGraph(g *Graph) (*Graph, map[*Value]*Value) {
 	return h, c.vals
 }
 
+// CloneOver returns a copy of g, a graph in an attribute, in which others stand for
+// values of the graphs around it. Where every captured value has one, nothing that g
+// is part of is touched, so that several may copy it at once.
+func CloneOver(g *Graph, others map[*Value]*Value) *Graph {
+	c := &copier{vals: maps.Clone(others)}
+	return c.graph(g)
+}
+
 // A copier copies nodes and graphs. Values that are not in vals are taken to be
 // of a graph around what is copied, and kept.
 type copier struct {
@@ -84,7 +92,7 @@ func (c *copier) define(v *Value) *Value {
 	if w := c.vals[v]; w != nil {
 		return w
 	}
-	w := &Value{Name: v.Name, Type: v.Type, Data: v.Data, Known: v.Known, Aliases: slices.Clone(v.Aliases)}
+	w := &Value{Name: v.Name, Type: v.Type, Data: v.Data, Default: v.Default, Known: v.Known, Aliases: slices.Clone(v.Aliases)}
 	c.vals[v] = w
 	return w
 }

@@ -68,6 +68,9 @@ func (d *differ) graphs(a, b *Graph) string {
 		if !v.Type.Equal(b.Inputs[i].Type) {
 			return fmt.Sprintf("input %d is %s %s and %s %s", i, v.Type, v, b.Inputs[i].Type, b.Inputs[i])
 		}
+		if !v.Default.Equal(b.Inputs[i].Default) {
+			return fmt.Sprintf("input %d, %s, has another default", i, v)
+		}
 		d.vals[v] = b.Inputs[i]
 	}
 	i, m := 0, b.root.next

@@ -105,8 +105,10 @@ func (h *hasher) define(v *Value) {
 	h.typ(v.Type)
 	h.strings(v.Aliases)
 	h.dims(v.Known)
-	if v.Data != nil {
-		h.tensor(v.Data)
+	for _, t := range []*Tensor{v.Data, v.Default} {
+		if t != nil {
+			h.tensor(t)
+		}
 	}
 }
 

@@ -43,6 +43,8 @@ type Graph struct {
 	root  Node // sentinel of the circular node list
 	len   int
 	names map[string]int // names in use, and the next suffix to try
+
+	repeated map[string]*Tensor // what Builder.Repeated made
 }
 
 // A Node applies an operator to values. It owns its outputs.
@@ -72,6 +74,7 @@ type Value struct {
 	Type    Type
 	Def     *Node    // nil for an input or constant
 	Data    *Tensor  // non-nil for a constant
+	Default *Tensor  // what an input of the main graph is if a run does not give it; nil if it must
 	Known   []Dim    // elements of a small integer tensor, as far as they are known; nil if not
 	Aliases []string // other names of the same tensor in the file, from nodes that were removed
 

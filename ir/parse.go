@@ -22,8 +22,8 @@ const maxDepth = 100
 // contradict. Every operator must be in ops or be a function of the text.
 //
 // Of a header, model_version, domain and doc_string are accepted and not kept.
-// Not read are types other than tensors, inputs with default values, operator
-// overloads and tensors whose data lies in other files. Beyond ONNX, Parse
+// Not read are types other than tensors, operator overloads and tensors whose
+// data lies in other files. Beyond ONNX, Parse
 // accepts quotes around attribute names, around the parts of an operator's name
 // and around the name of a nested graph, and reads lists of tensors and graphs.
 //
@@ -273,9 +273,8 @@ func (p *parser) graphNamed(name token, h headerSyntax) *graphSyntax {
 	if p.got('(') {
 		p.list(')', func() {
 			v := p.value()
-			if p.tok.kind == '=' {
-				p.fail(p.tok.pos, "input %s has a default value; write a constant as an initializer: => (…) <%s %s = {…}>",
-					v.name, v.typ, v.name)
+			if p.got('=') {
+				v.data = p.tensor(v.typ, v.name)
 			}
 			g.inputs = append(g.inputs, v)
 		})

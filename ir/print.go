@@ -200,6 +200,10 @@ func (p *printer) typed(vs []*Value) {
 			p.s(v.Type.String(), " ")
 		}
 		p.s(p.name(v))
+		if v != nil && v.Default != nil {
+			p.s(" = ")
+			p.elements(v.Default)
+		}
 	}
 }
 

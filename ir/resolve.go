@@ -117,7 +117,9 @@ func (r *resolver) graph(gs *graphSyntax, up *scope, f *Func) (*Graph, int) {
 	s := &scope{up: up, vals: map[string]*Value{}, pos: map[string]int{}}
 	for _, in := range gs.inputs {
 		r.define(s, in.name)
-		s.vals[in.name.text] = g.Input(in.name.text, in.typ)
+		v := g.Input(in.name.text, in.typ)
+		v.Default = in.data
+		s.vals[in.name.text] = v
 	}
 	for _, c := range gs.consts {
 		r.define(s, c.name)

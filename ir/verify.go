@@ -121,6 +121,9 @@ func (v *verifier) graph(g *Graph, up *frame) {
 		if val.Def != nil || val.Data != nil {
 			v.bad("input %s is also a constant or the output of a node", val)
 		}
+		if val.Default != nil && !val.Default.TypeOf().Equal(val.Type) {
+			v.bad("input %s is %s and its default %s", val, val.Type, val.Default.TypeOf())
+		}
 	}
 	for _, val := range g.Consts {
 		if val != nil {

@@ -8,7 +8,8 @@ import (
 var Canonical = Pass{
 	Name: "canonical",
 	Doc: "one way to say each thing\n\n" +
-		"Nodes that change nothing go: Identity, Dropout, a Cast to the type that is there, a Concat or Sum of one. Their names stay as aliases.",
+		"Nodes that change nothing go: Identity, Dropout, a Cast to the type that is there, a Concat or Sum of one, two Transposes of which one undoes the other. Their names stay as aliases. " +
+		"A CastLike is a Cast: it does not depend on the tensor that it takes the type of.",
 	After: []string{"fold"},
 	Run:   canonical,
 }
@@ -16,8 +17,22 @@ var Canonical = Pass{
 func canonical(c *Context, m *ir.Model) error {
 	g := m.Graph
 	for n := range g.Nodes() {
+		if to := likeType(n); to != ir.Undefined && to != n.In[0].Type.Elem {
+			c.Did("type known", n.String(), to.String())
+			if err := castTo(m, n, to); err != nil {
+				return err
+			}
+			if err := g.Remove(n); err != nil {
+				return err
+			}
+			continue
+		}
 		x, why := same(n)
 		if x == nil {
+			continue
+		}
+		first := n.In[0].Def // of two Transposes
+		if why == transposedBack && c.Kept(m, first.Out[0]) {
 			continue
 		}
 		y, from := n.Out[0], n.String()
@@ -40,6 +55,11 @@ func canonical(c *Context, m *ir.Model) error {
 		c.Did(why, from, x.Name)
 		if err := g.Remove(n); err != nil {
 			return err
+		}
+		if why == transposedBack && first.Out[0].NumUses() == 0 {
+			if err := g.Remove(first); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -80,7 +100,7 @@ func same(n *ir.Node) (x *ir.Value, why string) {
 			}
 		}
 		return n.In[0], "dropout"
-	case "Cast":
+	case "Cast", "CastLike":
 		if n.In[0].Type.Elem == n.Out[0].Type.Elem && n.In[0].Type.Elem != ir.Undefined {
 			return n.In[0], "no-op cast"
 		}
@@ -88,6 +108,45 @@ func same(n *ir.Node) (x *ir.Value, why string) {
 		if len(n.In) == 1 {
 			return n.In[0], "of one"
 		}
+	case "Transpose":
+		if d := n.In[0].Def; d != nil && d.Op == n.Op && undoes(n, d) {
+			return d.In[0], transposedBack
+		}
 	}
 	return nil, ""
+}
+
+const transposedBack = "transposed back"
+
+// likeType is the element type that a CastLike gives, Undefined if n is none or
+// it is not known.
+func likeType(n *ir.Node) ir.DType {
+	if n.Op != (ir.OpName{Name: "CastLike"}) {
+		return ir.Undefined
+	}
+	return n.In[1].Type.Elem
+}
+
+// castTo puts a Cast in the place of n.
+func castTo(m *ir.Model, n *ir.Node, to ir.DType) error {
+	b := m.At(m.Graph, n)
+	b.Origin = "canonical <- " + n.String()
+	m.Graph.Replace(n.Out[0], b.OpA("Cast", n.Attrs.With("to", int64(to)), n.In[0]), b)
+	return b.Err()
+}
+
+// undoes reports whether the Transpose n undoes the Transpose first, as it does
+// between two operators that want their channels elsewhere than the rest of the
+// model has them.
+func undoes(n, first *ir.Node) bool {
+	p, q := n.Attrs.Ints("perm"), first.Attrs.Ints("perm")
+	if len(p) == 0 || len(p) != len(q) {
+		return len(p) == len(q) // both reverse all axes
+	}
+	for i, j := range p {
+		if j < 0 || int(j) >= len(q) || q[j] != int64(i) {
+			return false
+		}
+	}
+	return true
 }

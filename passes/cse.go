@@ -15,6 +15,7 @@ var CSE = Pass{
 }
 
 // mergeConst is the largest constant, in bytes, that is compared with others.
+// Larger ones are the same if their bytes are at the same place.
 const mergeConst = 4096
 
 func cse(c *Context, m *ir.Model) error {
@@ -92,10 +93,15 @@ func mergeConsts(c *Context, m *ir.Model) {
 	first := map[string]*ir.Value{}
 	for _, v := range g.Consts {
 		t := v.Data
-		if len(t.Raw) > mergeConst || t.Elem == ir.String || v.NumUses() == 0 || g.IsOutput(v) {
+		if t.Elem == ir.String || v.NumUses() == 0 || g.IsOutput(v) {
 			continue
 		}
-		key := fmt.Sprintf("%d %v %x", t.Elem, t.Shape, t.Raw)
+		var key string
+		if len(t.Raw) > mergeConst {
+			key = fmt.Sprintf("%d %v @%p", t.Elem, t.Shape, &t.Raw[0])
+		} else {
+			key = fmt.Sprintf("%d %v %x", t.Elem, t.Shape, t.Raw)
+		}
 		prev := first[key]
 		if prev == nil {
 			first[key] = v

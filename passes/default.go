@@ -4,10 +4,11 @@ package passes
 // The order is the list's; After in each pass says which orders are needed.
 func Default() Pipeline {
 	return Pipeline{
-		Fold,      // shapes and constants first: patterns look at them
-		Widen,     // half precision computes in float32
-		Expand,    // what optimizers have fused
-		Canonical, // one way to say each thing
+		Fold,       // shapes and constants first: patterns look at them
+		Widen,      // half precision computes in float32
+		Expand,     // what optimizers have fused
+		Dequantize, // small integers compute in float32
+		Canonical,  // one way to say each thing
 		Fold.Named("fold-again"),
 		Recognize,                 // say what the exporter meant
 		Dead.Named("dead-before"), // what recognition replaced

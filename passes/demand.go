@@ -31,11 +31,11 @@ func demand(c *Context, m *ir.Model) error {
 		m.Graph.Outputs = slices.Clone(values)
 	}
 	for _, v := range values {
-		pos, same := c.position(v)
+		at, same := c.position(v)
 		if !same || v.Def == nil || v.Type.Rank() != 3 || c.explained(v) {
 			continue
 		}
-		if err := c.cut(m, v, pos); err != nil {
+		if err := c.cut(m, v, at); err != nil {
 			return err
 		}
 	}
@@ -45,36 +45,43 @@ func demand(c *Context, m *ir.Model) error {
 // explained reports whether the user asks for v's own relevance.
 func (c *Context) explained(v *ir.Value) bool { return slices.ContainsFunc(c.Explain, v.Named) }
 
-// position returns the one position of axis 1 that all targets of v are at.
-func (c *Context) position(v *ir.Value) (pos int64, same bool) {
+// spot is a position of axis 1: a number, or with a mask one for each row.
+type spot struct {
+	pos  int64
+	mask string
+}
+
+// position returns the one place that all targets of v are at.
+func (c *Context) position(v *ir.Value) (at spot, same bool) {
 	for _, t := range c.Targets {
 		if t.Output != v.Name {
 			continue
 		}
-		p := t.Position
+		p := spot{t.Position, t.Mask}
 		switch {
 		case t.Seed:
-			return 0, false
+			return spot{}, false
 		case t.Index != nil:
-			p = t.Index[1]
+			p.pos = t.Index[1]
 		}
-		if same && p != pos {
-			return 0, false
+		if same && p != at {
+			return spot{}, false
 		}
-		pos, same = p, true
+		at, same = p, true
 	}
-	return pos, same
+	return at, same
 }
 
-// cut replaces the output v by v at one position, moves the targets there, and
-// pushes the cut up.
-func (c *Context) cut(m *ir.Model, v *ir.Value, pos int64) error {
+// cut replaces the output v by v at one place, moves the targets there, and
+// pushes the cut up. Where a mask decides, what is left are the positions from
+// the first to the last at which a row has its target: one, if rows are equally
+// long or padded on the left.
+func (c *Context) cut(m *ir.Model, v *ir.Value, at spot) error {
 	g := m.Graph
-	end := pos + 1
-	if pos == -1 {
-		end = math.MaxInt64
+	p, err := c.pusherTo(m, at)
+	if err != nil {
+		return err
 	}
-	p := &pusher{c: c, m: m, start: pos, end: end}
 	b := m.At(g, nil)
 	b.Origin = "demand <- " + v.Name
 	y := p.slice(b, v, 1)
@@ -89,15 +96,7 @@ func (c *Context) cut(m *ir.Model, v *ir.Value, pos int64) error {
 	name := v.Name
 	g.Rename(v, name+":all")
 	g.Rename(y, name)
-	for i := range c.Targets {
-		if t := &c.Targets[i]; t.Output == name {
-			t.Position = 0
-			if t.Index != nil {
-				t.Index = slices.Clone(t.Index)
-				t.Index[1] = 0
-			}
-		}
-	}
+	c.moveTargets(name, at)
 	c.Did("position", v.Name, y.Name)
 	for n := range g.Backward() {
 		if err := p.push(n); err != nil {
@@ -107,23 +106,73 @@ func (c *Context) cut(m *ir.Model, v *ir.Value, pos int64) error {
 	return nil
 }
 
+// moveTargets moves the targets of an output to where they are after the cut.
+func (c *Context) moveTargets(output string, at spot) {
+	if at.mask != "" {
+		if c.cuts == nil {
+			c.cuts = map[string]bool{}
+		}
+		c.cuts[output] = true // Seed computes the positions
+		return
+	}
+	for i := range c.Targets {
+		if t := &c.Targets[i]; t.Output == output {
+			t.Position = 0
+			if t.Index != nil {
+				t.Index = slices.Clone(t.Index)
+				t.Index[1] = 0
+			}
+		}
+	}
+}
+
 // pusher moves slices of one range towards the inputs.
 type pusher struct {
-	c          *Context
-	m          *ir.Model
-	start, end int64
-	made       map[*ir.Node]int64 // the slices that it made, and their axis
+	c     *Context
+	m     *ir.Model
+	start func(b *ir.Builder) *ir.Value // int64[1], as are end and size
+	end   func(b *ir.Builder) *ir.Value
+	size  func(b *ir.Builder) *ir.Value // of the range
+	dim   ir.Dim                        // size, as types say it
+	made  map[*ir.Node]int64            // the slices that it made, and their axis
+}
+
+// pusherTo returns a pusher of slices of one place.
+func (c *Context) pusherTo(m *ir.Model, at spot) (*pusher, error) {
+	p := &pusher{c: c, m: m, made: map[*ir.Node]int64{}}
+	number := func(n int64) func(*ir.Builder) *ir.Value {
+		return func(b *ir.Builder) *ir.Value { return b.Ints(n) }
+	}
+	if at.mask == "" {
+		end := at.pos + 1
+		if at.pos == -1 {
+			end = math.MaxInt64
+		}
+		p.start, p.end, p.size, p.dim = number(at.pos), number(end), number(1), ir.N(1)
+		return p, nil
+	}
+	b := m.AtStart(m.Graph)
+	b.Origin = "demand <- " + at.mask
+	rows := fromLast(b, m.Graph, at.mask, at.pos)
+	over := func(op string) *ir.Value {
+		return b.OpA("Reshape", nil, b.OpA(op, ir.Attrs{{Name: "keepdims", Value: int64(0)}}, rows, b.Ints(0, 1)), b.Ints(1))
+	}
+	first := over("ReduceMin")
+	end := b.Add(over("ReduceMax"), b.Ints(1))
+	size := b.Sub(end, first)
+	made := func(v *ir.Value) func(*ir.Builder) *ir.Value {
+		return func(*ir.Builder) *ir.Value { return v }
+	}
+	p.start, p.end, p.size, p.dim = made(first), made(end), made(size), ir.Sym("targets:"+at.mask)
+	return p, b.Err()
 }
 
 func (p *pusher) slice(b *ir.Builder, v *ir.Value, axis int64) *ir.Value {
-	y := b.Op("Slice", v, b.Ints(p.start), b.Ints(p.end), b.Ints(axis))
+	y := b.Op("Slice", v, p.start(b), p.end(b), b.Ints(axis))
 	if b.Err() == nil {
-		if p.made == nil {
-			p.made = map[*ir.Node]int64{}
-		}
 		p.made[y.Def] = axis
 		y.Type.Shape = slices.Clone(y.Type.Shape)
-		y.Type.Shape[axis] = ir.N(1)
+		y.Type.Shape[axis] = p.dim
 	}
 	return y
 }
@@ -157,7 +206,7 @@ func (p *pusher) push(n *ir.Node) error {
 		}
 	}
 	if n.Op.Name == "Reshape" {
-		target := b.Op("ScatterElements", in[1], b.Ints(axis), b.Ints(1))
+		target := b.Op("ScatterElements", in[1], b.Ints(axis), p.size(b))
 		in[1] = target
 	}
 	y := b.Node(n.Op, n.Attrs, in...)
@@ -168,7 +217,7 @@ func (p *pusher) push(n *ir.Node) error {
 	if n.Origin != "" { // a recognized node stays one
 		y.Origin = n.Origin
 	}
-	if t, err := ir.Refine(y.Out[0].Type, cutType(v.Type, axis)); err == nil {
+	if t, err := ir.Refine(y.Out[0].Type, p.cutType(v.Type, axis)); err == nil {
 		y.Out[0].Type = t
 	}
 	for _, u := range v.Uses() {
@@ -188,9 +237,10 @@ func (p *pusher) push(n *ir.Node) error {
 	return g.Remove(n)
 }
 
-func cutType(t ir.Type, axis int64) ir.Type {
+// cutType is t with the range in place of an axis.
+func (p *pusher) cutType(t ir.Type, axis int64) ir.Type {
 	s := slices.Clone(t.Shape)
-	s[axis] = ir.N(1)
+	s[axis] = p.dim
 	return ir.Type{Elem: t.Elem, Shape: s}
 }
 

@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"errors"
+
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 )
@@ -15,15 +17,21 @@ var Expand = Pass{
 	Run:   expand,
 }
 
-func expand(c *Context, m *ir.Model) error { return c.expand(m, m.Graph) }
+func expand(c *Context, m *ir.Model) error {
+	var failed refusals
+	if err := c.expand(m, m.Graph, &failed); err != nil {
+		return err
+	}
+	return failed.err()
+}
 
-func (c *Context) expand(m *ir.Model, g *ir.Graph) error {
+func (c *Context) expand(m *ir.Model, g *ir.Graph, failed *refusals) error {
 	kept := map[*ir.Node]bool{}
 	for again := true; again; { // bodies may hold other fused operators
 		again = false
 		for n := range g.Nodes() {
 			for sub := range n.Subgraphs() {
-				if err := c.expand(m, sub); err != nil {
+				if err := c.expand(m, sub, failed); err != nil {
 					return err
 				}
 			}
@@ -38,12 +46,22 @@ func (c *Context) expand(m *ir.Model, g *ir.Graph) error {
 				c.Skipped(o.Op, from, err.Error())
 				continue
 			} else if err != nil {
-				return diag.Errorf("LX2003", "%w", err).In(m.File).At(o.Node, o.Op).
-					Help("export the model without this fusion, or with other options for it")
+				kept[n], n.Origin = true, origin
+				failed.add(diag.Errorf("LX2003", "%w", err).In(m.File).At(o.Node, o.Op).
+					Help("export the model without this fusion, or with other options for it"), reason(err))
+				continue
 			}
 			c.Did(o.Op, from, "its parts")
 			again = true
 		}
 	}
 	return nil
+}
+
+// reason is what is at the end of a chain of errors: why, without the places.
+func reason(err error) string {
+	for u := errors.Unwrap(err); u != nil; u = errors.Unwrap(err) {
+		err = u
+	}
+	return err.Error()
 }

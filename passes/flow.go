@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lxtc/lxtc/internal/diag"
@@ -17,7 +18,7 @@ func DefaultSources(g *ir.Graph) []*ir.Value {
 	var sources []*ir.Value
 	for _, v := range g.Inputs {
 		switch {
-		case strings.HasPrefix(v.Name, "R:"): // a seed
+		case strings.HasPrefix(v.Name, "R:"), strings.HasPrefix(v.Name, "$"): // a seed, a parameter of a rule
 		case v.Type.Elem.IsFloat() && !isSideInput(v.Name):
 			sources = append(sources, v)
 		case v.Type.Elem.IsInt() && !isSideInput(v.Name):
@@ -42,14 +43,14 @@ func isSideInput(name string) bool {
 }
 
 // embeddingOf returns the rows gathered from the largest constant table by ids
-// that are v, possibly cast or reshaped; nil if there is none.
+// that are v, possibly cast, reshaped or transposed; nil if there is none.
 func embeddingOf(ids *ir.Value) *ir.Value {
 	var best *ir.Value
 	rows := int64(-1)
 	for _, u := range ids.Uses() {
 		n := u.Node
 		switch n.Op.String() {
-		case "Cast", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Flatten":
+		case "Cast", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Flatten", "Transpose":
 			if u.Index != 0 {
 				continue
 			}
@@ -58,7 +59,7 @@ func embeddingOf(ids *ir.Value) *ir.Value {
 			}
 		case "Gather":
 			table, e := n.In[0], dequantized(n.Out[0])
-			if u.Index != 1 || e == nil || !e.Type.Elem.IsFloat() || table.Type.Rank() != 2 || !patterns.IsWeight(table) {
+			if u.Index != 1 || e == nil || !e.Type.Elem.IsFloat() || table.Type.Rank() != 2 || !patterns.IsWeight(table) || onlyMeasured(e) {
 				continue
 			}
 			if r := tableRows(e); r > rows {
@@ -67,6 +68,13 @@ func embeddingOf(ids *ir.Value) *ir.Value {
 		}
 	}
 	return best
+}
+
+// onlyMeasured reports whether nothing but the shape of v is read: optimizers
+// leave such a Gather behind when they fuse another one of the same rows.
+func onlyMeasured(v *ir.Value) bool {
+	measures := func(u ir.Use) bool { return u.Node.Op.String() == "Shape" || u.Node.Op.String() == "Size" }
+	return v.NumUses() > 0 && !slices.ContainsFunc(v.Uses(), func(u ir.Use) bool { return !measures(u) })
 }
 
 // dequantized returns what is made of rows gathered from a quantized table; nil

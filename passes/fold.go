@@ -42,6 +42,9 @@ func fold(c *Context, m *ir.Model) error {
 		}
 		if data == nil {
 			refine(c, m, n)
+			data = foldKnown(n) // by what refining found
+		}
+		if data == nil {
 			continue
 		}
 		if err := replaceByConst(c, m, n, data); err != nil {

@@ -54,9 +54,18 @@ func (w *walk) formula(n *ir.Node, rule rules.Call) *formula {
 	for i, v := range n.In {
 		twin.In = append(twin.In, formal(fmt.Sprintf("x%d", i), v))
 		f.ctx.Want = append(f.ctx.Want, v != nil && w.flows[v])
+		f.ctx.NonNegative = append(f.ctx.NonNegative, w.nonNegative(v))
 	}
 	for i, v := range n.Out {
 		twin.Out = append(twin.Out, formal(letterFor("y", i), v))
+	}
+	free := map[*ir.Value]rules.Free{} // by formal
+	f.ctx.Inputs = map[string]*ir.Value{}
+	for _, p := range rule.Rule.Params {
+		if fr, ok := rule.Free(p.Name); ok {
+			x := f.body.Input(p.Name, ir.Type{Elem: ir.Float, Shape: []ir.Dim{}})
+			free[x], f.ctx.Inputs[p.Name] = fr, x
+		}
 	}
 	flow := f.ctx.Relevance
 	if w.c.Form == GradientForm {
@@ -77,9 +86,14 @@ func (w *walk) formula(n *ir.Node, rule rules.Call) *formula {
 	}
 	used := f.body.Inputs[:0]
 	for _, x := range f.body.Inputs {
-		if x.NumUses() > 0 {
-			used, f.args = append(used, x), append(f.args, actual[x])
+		if x.NumUses() == 0 {
+			continue
 		}
+		arg := actual[x]
+		if fr, ok := free[x]; ok && b.Err() == nil {
+			arg = w.parameter(fr)
+		}
+		used, f.args = append(used, x), append(f.args, arg)
 	}
 	f.body.Inputs = used
 	f.attrs = references(f.body)

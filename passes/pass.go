@@ -33,11 +33,12 @@ type Options struct {
 	RuleSet rules.Set  // nil is rules.Standard
 	Form    Form
 
-	Explain     []string // names of the tensors to explain; none is DefaultSources
-	Targets     []Target // what the relevance starts from; none is the argmax of the last position
-	Temperature float64  // explain softmax(output/T); 0 is no softmax
-	TargetsOnly bool     // the outputs themselves are not wanted, save what the targets are of
-	Sums        bool     // also output relevance summed per token or pixel
+	Through     []Condition // lets relevance through some elements of a tensor only
+	Explain     []string    // names of the tensors to explain; none is DefaultSources
+	Targets     []Target    // what the relevance starts from; none is the argmax of the last position
+	Temperature float64     // explain softmax(output/T); 0 is no softmax
+	TargetsOnly bool        // the outputs themselves are not wanted, save what the targets are of
+	Sums        bool        // also output relevance summed per token or pixel
 
 	// Eval computes a node from constants; nil folds nothing.
 	Eval func(n *ir.Node, in []*ir.Tensor) ([]*ir.Tensor, error)
@@ -47,9 +48,14 @@ type Options struct {
 	Supports func(n *ir.Node) error
 	Opset    int64 // version of ai.onnx that the result must do with; 0 is any
 
+	// Neutral binds rules that keep no relevance, in place of those that do: see
+	// pass Neutral, which is for the same checks.
+	Neutral bool
+
 	Allow bool // go on when a live operator has no rule: nothing flows through it
 
 	declared map[string]ir.DType // of outputs that widen made float32
+	cuts     map[string]bool     // outputs of which demand left the positions of targets that a mask decides
 }
 
 // Form is which form of the rules is emitted.
@@ -128,11 +134,13 @@ func (p Pipeline) Run(ctx context.Context, m *ir.Model, opt Options, d Driver) (
 			return r, err
 		}
 	}
+	hash := ir.Hash(m)
 	for i, pass := range p {
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}
-		if err := runPass(ctx, pass, m, &opt, r); err != nil {
+		var err error
+		if hash, err = runPass(ctx, pass, m, hash, &opt, r); err != nil {
 			return r, err
 		}
 		if d.Dump != nil {
@@ -150,23 +158,25 @@ func (p Pipeline) Run(ctx context.Context, m *ir.Model, opt Options, d Driver) (
 	return r, nil
 }
 
-func runPass(ctx context.Context, pass Pass, m *ir.Model, opt *Options, r *Report) error {
+// runPass runs one pass over m, whose hash is before, and returns the hash after.
+func runPass(ctx context.Context, pass Pass, m *ir.Model, before uint64, opt *Options, r *Report) (after uint64, err error) {
 	r.Steps = append(r.Steps, Step{Pass: pass.Name, Before: m.Graph.Len()})
 	step := &r.Steps[len(r.Steps)-1]
-	before, start := ir.Hash(m), time.Now()
-	err := pass.guarded(&Context{Context: ctx, Options: opt, report: r, step: step}, m)
+	start := time.Now()
+	err = pass.guarded(&Context{Context: ctx, Options: opt, report: r, step: step}, m)
 	step.Time, step.After = time.Since(start), m.Graph.Len()
 	var placed *diag.Error
 	switch {
 	case errors.As(err, &placed): // says itself where and what
-		return err
+		return before, err
 	case err != nil:
-		return fmt.Errorf("pass %s: %w", pass.Name, err)
+		return before, fmt.Errorf("pass %s: %w", pass.Name, err)
 	}
-	if changed := ir.Hash(m) != before; changed != (len(step.Done) > 0) {
-		return fmt.Errorf("pass %s reports %d rewrites, but changed is %v", pass.Name, len(step.Done), changed)
+	after = ir.Hash(m)
+	if changed := after != before; changed != (len(step.Done) > 0) {
+		return after, fmt.Errorf("pass %s reports %d rewrites, but changed is %v", pass.Name, len(step.Done), changed)
 	}
-	return nil
+	return after, nil
 }
 
 // guarded runs the pass. A panic becomes an error: models come from outside,
@@ -231,5 +241,5 @@ func (c *Context) Warn(format string, args ...any) {
 // Kept reports whether the user named v: it is explained, or a target, or an
 // output. A pass must leave such a value in the graph, under its name.
 func (c *Context) Kept(m *ir.Model, v *ir.Value) bool {
-	return m.Graph.IsOutput(v) || c.explained(v) || slices.ContainsFunc(c.Targets, func(t Target) bool { return v.Named(t.Output) })
+	return m.Graph.IsOutput(v) || c.explained(v) || slices.ContainsFunc(c.Through, func(k Condition) bool { return v.Named(k.Tensor) }) || slices.ContainsFunc(c.Targets, func(t Target) bool { return v.Named(t.Output) })
 }

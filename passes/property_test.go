@@ -76,10 +76,13 @@ func (g *grower) weight(shape ...int) *ir.Value {
 	return g.Graph.Const("w", ir.Of(x, shape...))
 }
 
+// width is the number of features: the length of the last axis.
+func (g *grower) width() int { return int(g.shape[len(g.shape)-1]) }
+
 func (g *grower) number(x float64) *ir.Value { return g.Scalar(x, g.vals[0]) }
 
 var conserving = []func(*grower) *ir.Value{
-	func(g *grower) *ir.Value { return g.MatMul(g.recent(), g.weight(4, 4)) },
+	func(g *grower) *ir.Value { return g.MatMul(g.recent(), g.weight(g.width(), g.width())) },
 	func(g *grower) *ir.Value { return g.Add(g.recent(), g.pick()) },
 	func(g *grower) *ir.Value { return g.Mul(g.recent(), g.pick()) },
 	func(g *grower) *ir.Value { return g.Op("Tanh", g.recent()) },
@@ -222,54 +225,83 @@ func shuffle(t testing.TB, g *ir.Graph, r *rand.Rand) {
 	}
 }
 
-// Rules that conserve do so through whole graphs.
+// conservingRules are rules that say that they conserve, each as it is for
+// products with weights, with nothing that keeps its denominators from 0.
+var conservingRules = []string{
+	"epsilon(0)", "epsilon-bias(0)", "norm(0)", "gamma(0.25, 0)", "gamma(4, 0)", "zplus(0)", "alphabeta(2, 0)", "alphabeta(1.5, 0)",
+	"zbox(-9, 9, 0)", "wsquare(0)", "flat(0)", "uniform-epsilon(0)", "bilinear(0)",
+}
+
+// Rules that conserve do so through whole graphs, of which nothing absorbs.
 func TestGraphsConserve(t *testing.T) {
-	rm, err := rules.Parse("conserving.rules", `
-		MatMul if bilinear                  => bilinear(0)
-		MatMul, Add                         => epsilon(0)
-		Mul                                 => uniform
-		Tanh, Swish                         => identity
-		Identity, Reshape, Transpose, Concat, Slice => move
-	`, rules.Standard())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for seed := range uint64(40) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			m := grow(t, seed, 3+int(seed/5), conserving)
-			in, _ := randomInputs(m)
-			opt := passes.Options{
-				Rules: rm, Form: passes.ExplicitForm, Eval: reference.Eval,
-				Targets: []passes.Target{{Output: "y", Index: []int64{int64(seed % 3), int64(seed % 4)}}},
-			}
-			if _, err := passes.Default().Run(context.Background(), m, opt, passes.Driver{}); err != nil {
-				t.Fatal(err)
-			}
-			out, err := evaluate(m, in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			y, err := out["y"].Float64s()
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := y[4*(seed%3)+seed%4]
-			var sum, size float64
-			for _, name := range []string{"x", "u"} {
-				r, err := out["R:"+name].Float64s()
+	const width = 16 // so many that contributions to an output are of both signs
+	for i, rule := range conservingRules {
+		rm, err := rules.Parse("conserving.rules", `
+			MatMul if bilinear                  => bilinear(0)
+			MatMul                              => `+rule+`
+			Add                                 => epsilon(0)
+			Mul                                 => uniform
+			Tanh, Swish                         => identity
+			Identity, Reshape, Transpose, Concat, Slice => move
+		`, rules.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(rule, func(t *testing.T) {
+			for seed := range uint64(8) {
+				m := growShaped(t, seed+uint64(8*i), 3+int(2*seed), conserving, 3, width)
+				row, column := int64(seed%3), int64(seed%width)
+				opt := passes.Options{
+					Rules: rm, Form: passes.ExplicitForm, Eval: reference.Eval,
+					Targets: []passes.Target{{Output: "y", Index: []int64{row, column}}},
+				}
+				in, _ := randomInputs(m)
+				if _, err := passes.Default().Run(context.Background(), m, opt, passes.Driver{}); err != nil {
+					t.Fatal(err)
+				}
+				out, err := evaluate(m, in)
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, f := range r {
-					sum += f
-					size += math.Abs(f)
+				y, err := out["y"].Float64s()
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := y[width*row+column]
+				var sum, size float64
+				for _, name := range []string{"x", "u"} {
+					r, err := out["R:"+name].Float64s()
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range r {
+						sum += f
+						size += math.Abs(f)
+					}
+				}
+				// Denominators near 0 make shares large, and rounding with them.
+				if d := math.Abs(sum - want); !(d <= 1e-9*(size+1)) {
+					t.Errorf("graph %d: relevance sums to %g, want %g, the value of the output", seed, sum, want)
 				}
 			}
-			// Denominators near 0 make shares large, and rounding with them.
-			if d := math.Abs(sum - want); !(d <= 1e-9*(size+1)) {
-				t.Errorf("relevance sums to %g, want %g, the value of the output", sum, want)
-			}
 		})
+	}
+}
+
+// The rules that say that they conserve are in the list above, unless they are for
+// other operators than products.
+func TestEveryConservingRuleIsTried(t *testing.T) {
+	elsewhere := []string{
+		"uniform", "identity", "move", // in every one of the graphs
+		"norm-identity", "layernorm-epsilon", // of normalizations
+		"mean", "winner-takes-all", "proportional", "average", // of pooling
+		"straight-through", // of rounding
+	}
+	for _, r := range rules.Standard() {
+		tried := slices.ContainsFunc(conservingRules, func(call string) bool { return strings.HasPrefix(call, r.Name+"(") })
+		if r.Conserves != (tried || slices.Contains(elsewhere, r.Name)) {
+			t.Errorf("rule %s: conserves: %v, tried: %v", r.Name, r.Conserves, tried)
+		}
 	}
 }
 

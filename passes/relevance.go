@@ -30,8 +30,14 @@ func relevance(c *Context, m *ir.Model) error {
 	if err != nil {
 		return err
 	}
-	w := &walk{c: c, m: m, arrives: map[*ir.Value]*ir.Value{}, parts: map[*ir.Value]int{}, funcs: map[string]ir.OpName{}, lossy: map[*rules.Rule]bool{}}
+	w := &walk{
+		c: c, m: m, arrives: map[*ir.Value]*ir.Value{}, parts: map[*ir.Value]int{}, funcs: map[string]ir.OpName{}, lossy: map[*rules.Rule]bool{},
+		free: map[string]*ir.Value{}, signs: map[*ir.Value]bool{},
+	}
 	if err := w.bindings(); err != nil {
+		return err
+	}
+	if w.conditions, err = c.conditions(m); err != nil {
 		return err
 	}
 	stopped := func(n *ir.Node) bool {
@@ -52,9 +58,21 @@ func relevance(c *Context, m *ir.Model) error {
 			return err
 		}
 	}
+	if err := w.misfits.err(); err != nil {
+		return err
+	}
+	for _, v := range m.Graph.Inputs {
+		if err := w.through(v); err != nil {
+			return err
+		}
+	}
+	if err := w.unmet(); err != nil {
+		return err
+	}
 	if err := w.reached(sources, targets); err != nil {
 		return err
 	}
+	w.unusedFree()
 	for i, v := range sources {
 		name := sourceName(v)
 		if len(c.Explain) > 0 {
@@ -105,14 +123,18 @@ func (w *walk) reached(sources, targets []*ir.Value) error {
 }
 
 type walk struct {
-	c       *Context
-	m       *ir.Model
-	rules   map[*ir.Node]rules.Call
-	flows   reach
-	arrives map[*ir.Value]*ir.Value // relevance, or gradient, so far
-	parts   map[*ir.Value]int       // how many were summed
-	funcs   map[string]ir.OpName    // by text
-	lossy   map[*rules.Rule]bool    // the user was warned of
+	c          *Context
+	m          *ir.Model
+	rules      map[*ir.Node]rules.Call
+	flows      reach
+	arrives    map[*ir.Value]*ir.Value   // relevance, or gradient, so far
+	parts      map[*ir.Value]int         // how many were summed
+	funcs      map[string]ir.OpName      // by text
+	lossy      map[*rules.Rule]bool      // the user was warned of
+	misfits    refusals                  // nodes whose rules do not fit them
+	free       map[string]*ir.Value      // free parameters, which are inputs of the graph, by name
+	conditions map[*ir.Value][]Condition // not met yet
+	signs      map[*ir.Value]bool        // whether a value is known to hold nothing below zero
 }
 
 // bindings reads the rules that swap bound to nodes.
@@ -136,8 +158,38 @@ func (w *walk) bindings() error {
 	return nil
 }
 
+// parameter returns the input of the graph that is a free parameter.
+func (w *walk) parameter(f rules.Free) *ir.Value {
+	v := w.free[f.Name]
+	if i := slices.IndexFunc(w.m.Graph.Inputs, func(v *ir.Value) bool { return v.Name == f.Name }); v == nil && i >= 0 {
+		v = w.m.Graph.Inputs[i] // of a model that was rewritten before
+	}
+	if v == nil {
+		v = w.m.Graph.Input(f.Name, ir.Type{Elem: ir.Float, Shape: []ir.Dim{}})
+	}
+	w.free[f.Name] = v
+	if f.Default != nil {
+		v.Default = ir.Of([]float32{*f.Default})
+	}
+	return v
+}
+
+// unusedFree warns of free parameters that nothing reads.
+func (w *walk) unusedFree() {
+	for _, f := range w.c.Rules.Free() {
+		if w.free[f.Name] == nil {
+			w.c.Warn("free parameter %s has no effect: no formula in %v form reads it", f.Name, w.c.Form)
+		}
+	}
+}
+
 // node adds what flows back through n, if anything arrives.
 func (w *walk) node(n *ir.Node) error {
+	for _, v := range n.Out {
+		if err := w.through(v); err != nil {
+			return err
+		}
+	}
 	if !slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return v != nil && w.arrives[v] != nil }) {
 		return nil
 	}
@@ -148,21 +200,43 @@ func (w *walk) node(n *ir.Node) error {
 	if !w.flows.any(n.In) {
 		return nil
 	}
-	if rule.Rule.AtZero && w.c.Form == GradientForm && !w.lossy[rule.Rule] {
+	if rule.AtZero() && w.c.Form == GradientForm && !w.lossy[rule.Rule] {
 		w.lossy[rule.Rule] = true
 		w.c.Warn("rule %s gives relevance to inputs that are 0, which gradient form loses: use explicit form", rule.Rule.Name)
 	}
 	call, to, err := w.call(n, rule)
 	if err != nil {
 		o := describe(n)
-		return diag.Errorf("LX3002", "rule %s (%s): %w", rule, n.RuleAt, err).In(w.m.File).At(o.Node, o.Op).
-			Help("give the operator another rule in a rule map")
+		w.misfits.add(diag.Errorf("LX3002", "rule %s (%s): %w", rule, n.RuleAt, err).In(w.m.File).At(o.Node, o.Op).
+			Help("give the operator another rule in a rule map"), fmt.Sprintf("rule %s (%s) does not fit", rule, n.RuleAt))
+		return nil
 	}
 	for k, i := range to {
-		w.add(n.In[i], call.Out[k])
+		w.add(n.In[i], w.guarded(n, call.Out[k]))
 	}
 	w.c.Did(rule.String(), n.String(), call.Op.String())
 	return nil
+}
+
+// guarded returns r, what flows back through n, with 0 where n's result is NaN if
+// the model guards against that: a softmax over nothing but padding is 0/0, which
+// the model replaces by 0, and no relevance arrives there. But 0·NaN is NaN.
+func (w *walk) guarded(n *ir.Node, r *ir.Value) *ir.Value {
+	if n.Op.String() != "Softmax" {
+		return r
+	}
+	for _, u := range n.Out[0].Uses() {
+		if u.Node.Op.String() != "IsNaN" {
+			continue
+		}
+		nan := u.Node.Out[0]
+		if slices.ContainsFunc(nan.Uses(), func(u ir.Use) bool { return u.Node.Op.String() == "Where" }) {
+			b := w.m.At(w.m.Graph, nil)
+			b.Origin = "relevance/guard <- " + n.String()
+			return b.Op("Where", nan, b.Scalar(0, r), r)
+		}
+	}
+	return r
 }
 
 // add sums what arrives at v.

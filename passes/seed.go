@@ -2,7 +2,6 @@ package passes
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,14 +119,15 @@ func (s *seeder) index(t Target) *ir.Value {
 		return s.Constant(ir.Of(t.Index, 1, len(t.Index)))
 	}
 	switch {
-	case rank == 1: // one largest element
-		return s.OpA("Reshape", nil, s.argmax(s.y, -1), s.Ints(1, 1))
+	case rank == 1: // one element
+		return s.best(t, s.y, -1, nil)
 	case rank == 2: // one a row
-		return s.join(s.rows(), s.OpA("Reshape", nil, s.argmax(s.y, -1), s.Ints(-1, 1)))
+		rows := s.rows()
+		return s.join(rows, s.best(t, s.y, -1, rows))
 	case rank == 3: // one a row, at one position
-		return s.atPosition(t.Position)
+		return s.atPosition(t)
 	case rank > 3 && ClassesInSecond(s.y.Type):
-		return s.ofChannels(rank)
+		return s.ofChannels(t, rank)
 	}
 	return s.Fail("%w", noLargest(s.y))
 }
@@ -148,29 +148,58 @@ func noLargest(y *ir.Value) error {
 	return fmt.Errorf("%s is %s, too many axes to have one largest element; name one, such as %s[%s]", y, y.Type, y.Name, strings.Join(example, ","))
 }
 
-// ofChannels returns the largest of the second axis in every row.
-func (s *seeder) ofChannels(rank int) *ir.Value {
-	best := s.OpA("Reshape", nil, s.argmax(s.y, 1), s.Ints(-1, 1))
-	columns := []*ir.Value{s.rows(), best}
+// ofChannels returns one of the second axis in every row.
+func (s *seeder) ofChannels(t Target, rank int) *ir.Value {
+	rows := s.rows()
+	best := s.best(t, s.y, 1, rows)
+	columns := []*ir.Value{rows, best}
 	for range rank - 2 {
 		columns = append(columns, s.Op("Expand", s.Constant(ir.Of([]int64{0}, 1, 1)), s.Op("Shape", best)))
 	}
 	return s.join(columns...)
 }
 
-func (s *seeder) atPosition(pos int64) *ir.Value {
-	end := pos + 1
-	if pos == -1 {
-		end = math.MaxInt64
+// atPosition returns one of the last axis in every row, at the target's position
+// of the second.
+func (s *seeder) atPosition(t Target) *ir.Value {
+	rows := s.rows()
+	at := s.position(t, rows)
+	scores := s.y
+	if t.Class == nil {
+		scores = s.Op("GatherND", s.y, s.join(rows, at)) // [B, V]
 	}
-	row := s.Op("Slice", s.y, s.Ints(pos), s.Ints(end), s.Ints(1)) // [B, 1, V]
-	best := s.OpA("Reshape", nil, s.argmax(row, -1), s.Ints(-1, 1))
-	at := s.Op("Expand", s.Constant(ir.Of([]int64{pos}, 1, 1)), s.Op("Shape", best))
-	return s.join(s.rows(), at, best)
+	return s.join(rows, at, s.best(t, scores, -1, rows))
 }
 
-func (s *seeder) argmax(v *ir.Value, axis int64) *ir.Value {
-	return s.OpA("ArgMax", ir.Attrs{{Name: "axis", Value: axis}, {Name: "keepdims", Value: int64(0)}}, v)
+// position returns where the target is in every row: int64[B, 1].
+func (s *seeder) position(t Target, rows *ir.Value) *ir.Value {
+	if t.Mask == "" {
+		return s.Op("Expand", s.Constant(ir.Of([]int64{t.Position}, 1, 1)), s.Op("Shape", rows))
+	}
+	at := fromLast(s.Builder, s.m.Graph, t.Mask, t.Position)
+	if s.c.cuts[t.Output] {
+		at = s.Sub(at, s.first(at))
+	}
+	return at
+}
+
+// first returns the least of the positions of all rows.
+func (s *seeder) first(at *ir.Value) *ir.Value {
+	return s.OpA("ReduceMin", ir.Attrs{{Name: "keepdims", Value: int64(0)}}, at, s.Ints(0, 1))
+}
+
+// best returns the target's class in every row, or the largest of v along the
+// axis: int64[B, 1].
+func (s *seeder) best(t Target, v *ir.Value, axis int64, rows *ir.Value) *ir.Value {
+	if t.Class == nil {
+		largest := s.OpA("ArgMax", ir.Attrs{{Name: "axis", Value: axis}, {Name: "keepdims", Value: int64(0)}}, v)
+		return s.OpA("Reshape", nil, largest, s.Ints(-1, 1))
+	}
+	classes := s.Constant(ir.Of(t.Class, len(t.Class), 1))
+	if len(t.Class) > 1 || rows == nil {
+		return classes
+	}
+	return s.Op("Expand", classes, s.Op("Shape", rows))
 }
 
 // rows numbers the batch rows: int64[B, 1].

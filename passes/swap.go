@@ -34,11 +34,12 @@ func swap(c *Context, m *ir.Model) error {
 	if err != nil {
 		return err
 	}
+	c.unknownOperators(m)
 	c.report.Explained, c.report.Operators = nil, nil // a model may be swapped again
 	for _, v := range sources {
 		c.report.Explained = append(c.report.Explained, sourceName(v))
 	}
-	b := &binder{c: c, m: m, depends: forward(m, sources, nil), flows: reach{}, used: backward(m, targets), stops: map[*ir.Node]bool{}}
+	b := &binder{c: c, m: m, depends: forward(m, sources, nil), flows: reach{}, used: backward(m, targets), stops: map[*ir.Node]bool{}, lines: map[*ir.Node]*rules.Line{}}
 	for _, v := range sources {
 		b.flows[v] = true
 	}
@@ -47,6 +48,9 @@ func swap(c *Context, m *ir.Model) error {
 		b.bind(n)
 	}
 	b.dropUnreached(targets)
+	if err := b.fitLinear(); err != nil {
+		return err
+	}
 	var missing []*ir.Node
 	i := 0
 	for n := range m.Graph.Nodes() {
@@ -68,6 +72,27 @@ func swap(c *Context, m *ir.Model) error {
 	return nil
 }
 
+// unknownOperators warns of operators in the rule map that nobody knows: their
+// lines match nothing, most likely for a slip of the pen.
+func (c *Context) unknownOperators(m *ir.Model) {
+	known := map[string]bool{"*": true}
+	var names []string
+	for _, op := range m.Ops.All() {
+		names = append(names, op.Name.String())
+		known[op.Name.String()] = true
+	}
+	for n := range m.Graph.Nodes() {
+		known[n.Op.String()] = true
+	}
+	for _, l := range c.Rules.Lines {
+		for _, op := range l.Ops {
+			if !known[op] {
+				c.Warn("%s: no operator is called %s%s", l.Pos, op, diag.DidYouMean(op, names))
+			}
+		}
+	}
+}
+
 type binder struct {
 	c           *Context
 	m           *ir.Model
@@ -76,6 +101,7 @@ type binder struct {
 	used        reach // by a target
 	stops       map[*ir.Node]bool
 	first, last *ir.Node
+	lines       map[*ir.Node]*rules.Line // of nodes whose rule passes something on
 }
 
 func (b *binder) findEnds() {
@@ -121,13 +147,20 @@ func (b *binder) bind(n *ir.Node) {
 		o.Why = fmt.Sprintf("no line of %s matches", b.c.Rules.Name)
 		return
 	}
-	n.Rule, n.RuleAt = line.Call.String(), line.Pos
+	call := line.Call
+	if b.c.Neutral {
+		call = b.neutral(n, call)
+	}
+	n.Rule, n.RuleAt = call.String(), line.Pos
 	o.Rule, o.At = n.Rule, n.RuleAt
-	if line.Call.Rule.Stops {
+	if call.Rule.Stops {
 		b.stops[n] = true
 		return
 	}
 	b.flows.mark(n)
+	if !b.c.Neutral {
+		b.lines[n] = line
+	}
 }
 
 // line returns the line of the rule map that is for n, or nil.
@@ -147,7 +180,9 @@ func (b *binder) line(n *ir.Node) *rules.Line {
 func severs(m *ir.Model, n *ir.Node) string {
 	switch n.Op.String() {
 	case "QuantizeLinear", "DynamicQuantizeLinear":
-		return "quantizes what depends on an explained tensor, and has no derivative"
+		if n.Out[0].NumUses() > 0 { // a scale is no activation
+			return "quantizes what depends on an explained tensor, and has no derivative"
+		}
 	}
 	if op := m.Ops.Lookup(n.Op); op == nil || op.Opaque {
 		return "operator is not known"
@@ -227,12 +262,12 @@ func (c *Context) whole(n *ir.Node) string {
 // noRule is the error for live operators that no line matches, all of them at
 // once.
 func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
-	count := map[string]int{}
+	count, example := map[string]int{}, map[string]string{}
 	var order []string
 	for _, n := range missing {
 		op := n.Op.String()
 		if count[op]++; count[op] == 1 {
-			order = append(order, op)
+			order, example[op] = append(order, op), describe(n).Node
 		}
 	}
 	n := missing[0]
@@ -240,7 +275,7 @@ func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
 	e := diag.Errorf("LX3001", "no rule in %s for operator %s", c.Rules.Name, n.Op).In(m.File).At(o.Node, o.Op)
 	e.Detail("it lies on the way from %s to the target", strings.Join(c.report.Explained, ", "))
 	for _, op := range order {
-		e.Detail("%s: %d nodes without a rule", op, count[op])
+		e.Detail("%s: %d nodes without a rule, for instance %s", op, count[op], example[op])
 	}
 	if why := c.whole(n); why != "" {
 		return e.Detail("its parts have rules, but %s", why).

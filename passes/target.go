@@ -20,11 +20,23 @@ type Target struct {
 	Output string
 
 	// Index is one element, an index for each axis; negative ones count from
-	// the end. Nil is the largest element of the last axis, for every batch
-	// row, at Position of the axis before it if there are three axes. More
-	// axes have no largest element, unless all after the second are 1.
-	Index    []int64
-	Position int64 // with a nil Index; -1 is the last
+	// the end. Nil is the largest element of the last axis, or that of Class,
+	// for every batch row, at Position of the axis before it if there are three
+	// axes. More axes have no largest element, unless all after the second
+	// are 1.
+	Index []int64
+
+	// Class is, with a nil Index, one element for all batch rows, or one for
+	// each.
+	Class []int64
+
+	// Position is where, with a nil Index. A negative one counts from the end of
+	// each row's tokens: -1 is the last, padding behind it aside.
+	Position int64
+
+	// Mask is the input that is 0 at padding; "" is the one that PaddingMask
+	// finds. Without one a row's tokens end where the row does.
+	Mask string
 
 	Weight float64 // 0 is 1
 
@@ -37,7 +49,8 @@ type Target struct {
 var Argmax = Target{Position: -1}
 
 // ParseTarget reads "logits[0,11,99]", "logits[-1,3]", "logits" (its argmax),
-// "argmax" or "logits[argmax@5]" (the argmax of position 5).
+// "argmax", "logits[argmax@5]" (the argmax of position 5), "logits[42@-1]" (class
+// 42 at every row's last token) or "logits[42/7@-1]" (a class for each row).
 func ParseTarget(s string) (Target, error) {
 	if s == "argmax" || s == "max" || s == "" {
 		return Argmax, nil
@@ -48,24 +61,33 @@ func ParseTarget(s string) (Target, error) {
 	}
 	bad := func(why string) (Target, error) {
 		return Target{}, diag.Errorf("LX3004", "target %q: %s", s, why).
-			Help("write OUTPUT[i,j,k], OUTPUT for its largest element, or OUTPUT[argmax@POSITION]")
+			Help("write OUTPUT[i,j,k], OUTPUT for its largest element, or OUTPUT[argmax@POSITION] or OUTPUT[CLASS@POSITION]")
 	}
 	rest, ok = strings.CutSuffix(rest, "]")
 	if !ok {
 		return bad("a closing bracket is missing")
 	}
-	if pos, isMax := strings.CutPrefix(rest, "argmax"); isMax {
+	if what, pos, at := strings.Cut(rest, "@"); at || what == "argmax" {
 		t := Target{Output: name, Position: -1}
-		if pos == "" {
+		if what != "argmax" {
+			classes, err := ParseClasses(what)
+			if err != nil {
+				return bad(err.Error())
+			}
+			t.Class = classes
+		}
+		if !at {
 			return t, nil
 		}
-		number, at := strings.CutPrefix(pos, "@")
-		p, err := strconv.ParseInt(number, 10, 64)
-		if err != nil || !at {
+		p, err := strconv.ParseInt(pos, 10, 64)
+		if err != nil {
 			return bad("the position is not a number")
 		}
 		t.Position = p
 		return t, nil
+	}
+	if strings.HasPrefix(rest, "argmax") {
+		return bad("the position is not a number")
 	}
 	t := Target{Output: name}
 	for part := range strings.SplitSeq(rest, ",") {
@@ -76,6 +98,38 @@ func ParseTarget(s string) (Target, error) {
 		t.Index = append(t.Index, i)
 	}
 	return t, nil
+}
+
+// ParseClasses reads "42" or, a class for each batch row, "42/7/-1".
+func ParseClasses(s string) ([]int64, error) {
+	var classes []int64
+	for part := range strings.SplitSeq(s, "/") {
+		k, err := strconv.ParseInt(strings.TrimSpace(part), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("class %q is not a number", strings.TrimSpace(part))
+		}
+		classes = append(classes, k)
+	}
+	return classes, nil
+}
+
+// Element returns the index of the one element that t is of in a batch row of an
+// output of the given rank: Index, or that of the row's class; nil if that is the
+// largest. A position stays as it is, and may count from the end.
+func (t Target) Element(row, rank int) []int64 {
+	if t.Index != nil || t.Class == nil {
+		return t.Index
+	}
+	class := t.Class[min(row, len(t.Class)-1)]
+	switch rank {
+	case 1:
+		return []int64{class}
+	case 3:
+		return []int64{int64(row), t.Position, class}
+	}
+	index := make([]int64, max(rank, 2))
+	index[0], index[1] = int64(row), class
+	return index
 }
 
 // weight returns the factor of the target's relevance.
@@ -93,11 +147,9 @@ func (t Target) String() string {
 	case t.Seed:
 		return "R:" + out
 	case t.Index != nil:
-		parts := make([]string, len(t.Index))
-		for i, n := range t.Index {
-			parts[i] = strconv.FormatInt(n, 10)
-		}
-		out += "[" + strings.Join(parts, ",") + "]"
+		out += "[" + joinInts(t.Index, ",") + "]"
+	case t.Class != nil:
+		out += fmt.Sprintf("[%s@%d]", joinInts(t.Class, "/"), t.Position)
 	case t.Position == -1:
 		out += "[argmax]"
 	default:
@@ -107,6 +159,14 @@ func (t Target) String() string {
 		out = fmt.Sprintf("%g·%s", t.Weight, out)
 	}
 	return out
+}
+
+func joinInts(xs []int64, sep string) string {
+	parts := make([]string, len(xs))
+	for i, x := range xs {
+		parts[i] = strconv.FormatInt(x, 10)
+	}
+	return strings.Join(parts, sep)
 }
 
 // resolve returns the output, and gives t its name: t may have none, or an alias.
@@ -153,10 +213,37 @@ func (t Target) Inside(shape []ir.Dim) error {
 			}
 		}
 	}
-	if t.Index == nil && !t.Seed && len(shape) == 3 {
+	if t.Index != nil || t.Seed {
+		return nil
+	}
+	if len(shape) == 3 {
 		if err := inRange(shape[1], t.Position); err != nil {
 			return fmt.Errorf("position: %w", err)
 		}
+	}
+	return t.classesInside(shape)
+}
+
+// classesInside checks the classes, and that there is one or one for each row.
+func (t Target) classesInside(shape []ir.Dim) error {
+	if t.Class == nil || len(shape) == 0 {
+		return nil
+	}
+	classes := shape[len(shape)-1]
+	if len(shape) > 3 {
+		classes = shape[1]
+	}
+	for _, k := range t.Class {
+		if err := inRange(classes, k); err != nil {
+			return fmt.Errorf("class: %w", err)
+		}
+	}
+	rows, known := shape[0].Num()
+	if len(shape) == 1 {
+		rows, known = 1, true
+	}
+	if k := len(t.Class); k > 1 && known && rows != int64(k) {
+		return fmt.Errorf("%d classes for %d batch rows", k, rows)
 	}
 	return nil
 }
@@ -200,6 +287,9 @@ func aim(c *Context, m *ir.Model) error {
 		if err != nil {
 			return err
 		}
+		if err := t.findMask(m, v); err != nil {
+			return err
+		}
 		if !m.Graph.IsOutput(v) {
 			m.Graph.Outputs = append(m.Graph.Outputs, v)
 			c.Did("output", v.Name, "")
@@ -221,6 +311,26 @@ func aim(c *Context, m *ir.Model) error {
 			t.Output = heads[v].Name
 		}
 		c.report.Targets = append(c.report.Targets, t.String())
+	}
+	return nil
+}
+
+// findMask gives t the name of the input that tells padding from tokens, if its
+// position counts from the last token.
+func (t *Target) findMask(m *ir.Model, v *ir.Value) error {
+	if t.Index != nil || t.Seed || t.Position >= 0 || v.Type.Rank() != 3 {
+		t.Mask = ""
+		return nil
+	}
+	if t.Mask == "" {
+		if mask := PaddingMask(m.Graph, v); mask != nil {
+			t.Mask = mask.Name
+		}
+		return nil
+	}
+	i := slices.IndexFunc(m.Graph.Inputs, func(in *ir.Value) bool { return in.Name == t.Mask })
+	if i < 0 || m.Graph.Inputs[i].Type.Rank() != 2 {
+		return diag.Errorf("LX3004", "mask %q of target %s is no input of shape [batch, sequence]", t.Mask, t).In(m.File)
 	}
 	return nil
 }

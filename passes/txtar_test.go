@@ -120,6 +120,7 @@ func (c *passCase) files(got map[string]string) []txtar.File {
 
 // needed are the passes that run before the one that a case is about.
 var needed = map[string][]string{
+	"demand":    {"target"},
 	"swap":      {"target"},
 	"seed":      {"target", "swap"},
 	"relevance": {"target", "swap", "seed"},
@@ -145,6 +146,11 @@ func (c *passCase) run(t *testing.T, name string) map[string]string {
 	r, err := p.Run(context.Background(), m, opt, passes.Driver{Strict: true})
 	if err != nil {
 		return map[string]string{"error": err.Error() + "\n"}
+	}
+	if opt.TargetsOnly { // the outputs that are left
+		before.Graph.Outputs = slices.DeleteFunc(before.Graph.Outputs, func(v *ir.Value) bool {
+			return !slices.ContainsFunc(m.Graph.Outputs, func(w *ir.Value) bool { return w.Name == v.Name })
+		})
 	}
 	limit := 1e-6 // float32 constants
 	if before.Graph.Inputs[0].Type.Elem == ir.Float16 {
@@ -182,6 +188,8 @@ func (c *passCase) options(t *testing.T) passes.Options {
 			opt.Targets = append(opt.Targets, passes.Target{Output: value, Seed: true})
 		case "temperature":
 			opt.Temperature = number(t, value)
+		case "only":
+			opt.TargetsOnly = true
 		case "sums":
 			opt.Sums = true
 		case "allow":

@@ -5,13 +5,25 @@ import "github.com/lxtc/lxtc/ir"
 // ZPlus keeps positive contributions only: zennit's ZPlus, the αβ rule with
 // α = 1 and β = 0.
 var ZPlus = &Rule{
-	Name:      "zplus",
-	Doc:       "keep positive contributions only\n\nz⁺ = x⁺w⁺ + x⁻w⁻ + b⁺, R_x = x⁺ (s w⁺) + x⁻ (s w⁻), s = R / (z⁺ + ε). zennit's ZPlus, αβ with α = 1, β = 0; Bach et al. 2015.",
-	Params:    withBias(),
-	Conserves: true,
+	Name: "zplus",
+	Doc: "keep positive contributions only\n\n" +
+		"z⁺ = x⁺w⁺ + x⁻w⁻ + b⁺, R_x = x⁺ (s w⁺) + x⁻ (s w⁻), s = R / (z⁺ + ε). zennit's ZPlus, αβ with α = 1, β = 0; Bach et al. 2015. " +
+		"For plain inputs z⁺ = x w⁺ + b⁺, R_x = x (s w⁺).",
+	Params: bySign(),
+	Dialects: []Dialect{
+		{"zennit", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed"}},
+		{"captum", []string{"eps=1e-9", "stabilizer=sign", "bias=full", "inputs=plain"}},
+		{"innvestigate", []string{"eps=1e-7", "stabilizer=zeros", "bias=zero", "inputs=signed"}},
+		{"innvestigate-fast", []string{"eps=1e-7", "stabilizer=zeros", "bias=zero", "inputs=plain"}},
+	},
+	Conserves:  true,
+	OnlyLinear: true,
 	Relevance: func(c *Context) []*ir.Value {
-		l := linearOf(c)
-		return c.Only(l.x, positive(l, c.Pos(l.input()), c.NegPart(l.input())))
+		l := signsOf(c)
+		_, r := c.Arriving()
+		up := l.split(c.Pos, c.NegPart, l.changed(c.Pos))
+		z := up.z()
+		return l.share(flow{up, c.Ratio(r, z), z})
 	},
 }
 
@@ -20,34 +32,28 @@ var AlphaBeta = &Rule{
 	Name: "alphabeta",
 	Doc: "weigh positive against negative contributions\n\n" +
 		"z⁺ = x⁺w⁺ + x⁻w⁻ + b⁺, z⁻ = x⁺w⁻ + x⁻w⁺ + b⁻, R_x = α (x⁺ (s⁺w⁺) + x⁻ (s⁺w⁻)) - β (x⁺ (s⁻w⁻) + x⁻ (s⁻w⁺)), s± = R / (z± + ε), β = α - 1. zennit's AlphaBeta; Bach et al. 2015.",
-	Params:    withBias(Param{Name: "alpha", Default: "2", Doc: "the weight of positive contributions; β is α - 1"}),
-	Conserves: true,
+	Params: bySign(Param{Name: "alpha", Default: "2", Doc: "the weight of positive contributions; β is α - 1"}),
+	Dialects: []Dialect{
+		{"zennit", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed"}},
+		{"innvestigate", []string{"eps=1e-7", "stabilizer=zeros", "bias=full", "inputs=signed"}},
+	},
+	Conserves:  true,
+	OnlyLinear: true,
 	Relevance: func(c *Context) []*ir.Value {
-		l := linearOf(c)
-		if c.Call.Float("alpha") < 1 {
+		l := signsOf(c)
+		_, r := c.Arriving()
+		up, down := l.split(c.Pos, c.NegPart, l.changed(c.Pos)), l.split(c.NegPart, c.Pos, l.changed(c.NegPart))
+		alpha, known := c.Call.Float("alpha")
+		if known && alpha < 1 {
 			c.Fail("rule alphabeta: alpha is %s, want at least 1", c.Call.Word("alpha"))
 		}
-		xp, xn := c.Pos(l.input()), c.NegPart(l.input())
-		r := positive(l, xp, xn)
-		if c.Call.Float("alpha") == 1 {
-			return c.Only(l.x, r)
+		u := up.z()
+		if known && alpha == 1 {
+			return l.share(flow{up, c.Ratio(r, u), u})
 		}
-		alpha := c.Param("alpha", r)
-		beta := c.Sub(alpha, c.Scalar(1, r))
-		return c.Only(l.x, c.Sub(c.Mul(alpha, r), c.Mul(beta, negative(l, xp, xn))))
+		a := c.Param("alpha", r)
+		minusBeta := c.Sub(c.Scalar(1, r), a)
+		d := down.z()
+		return l.share(flow{up, c.Mul(a, c.Ratio(r, u)), u}, flow{down, c.Mul(minusBeta, c.Ratio(r, d)), d})
 	},
-}
-
-// positive shares relevance over the contributions above zero.
-func positive(l linear, xp, xn *ir.Value) *ir.Value {
-	_, r := l.Arriving()
-	s := l.parts(xp, xn, l.Pos, l.NegPart, l.Pos)
-	return s.share(l.Ratio(r, s.sumOfParts))
-}
-
-// negative shares relevance over the contributions below zero.
-func negative(l linear, xp, xn *ir.Value) *ir.Value {
-	_, r := l.Arriving()
-	s := l.parts(xp, xn, l.NegPart, l.Pos, l.NegPart)
-	return s.share(l.Ratio(r, s.sumOfParts))
 }

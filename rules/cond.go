@@ -41,6 +41,7 @@ var conditions = []condition{
 		return len(s.Node.Out) > 0 && s.Node.Out[0].Type.Rank() == n
 	})},
 	{"gate", "", "the output is a factor of a product whose other factor depends on what is explained", plain(isGate)},
+	{"attr", "name=value", "the node has this attribute, an integer or a word", attribute},
 	{"role", "name", "recognize saw the node as this: attention.scores, attention.softmax, attention.context, …", glob1(func(s Subject) []string { return []string{s.Node.Role} })},
 	{"class", "glob", "a module around the node has this class", glob1(func(s Subject) []string {
 		var names []string
@@ -137,6 +138,20 @@ func number(f func(s Subject, n int) bool) func(string) (func(Subject) bool, err
 		}
 		return func(s Subject) bool { return f(s, n) }, nil
 	}
+}
+
+func attribute(arg string) (func(Subject) bool, error) {
+	name, value, ok := strings.Cut(arg, "=")
+	if !ok || name == "" {
+		return nil, fmt.Errorf("%q is not name=value", arg)
+	}
+	return func(s Subject) bool {
+		switch v := s.Node.Attrs.Get(name).(type) {
+		case string, int64:
+			return fmt.Sprint(v) == value
+		}
+		return false
+	}, nil
 }
 
 func glob1(names func(s Subject) []string) func(string) (func(Subject) bool, error) {

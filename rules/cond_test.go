@@ -45,7 +45,7 @@ func TestConditions(t *testing.T) {
 		t = Tanh (side)
 		q = Mul (t, x)
 		p = Pow (q, q)
-		v = Reshape (m, minus)
+		v = Reshape <allowzero = 0> (m, minus)
 		y = Sub (x, m)
 	}`, ops.Standard())
 	if err != nil {
@@ -69,6 +69,8 @@ func TestConditions(t *testing.T) {
 		{"* if rank(1)", "v"},
 		{"* if not rank(2)", "v"},
 		{"* if gate", "s t"},
+		{"* if attr(allowzero=0)", "v"},
+		{"* if attr(allowzero=1)", ""},
 		{"* if role(attention.*)", "a"},
 		{`* if role("attention.scores")`, "a"},
 		{"* if class(LlamaLayer)", "v"},
@@ -99,6 +101,28 @@ func TestConditions(t *testing.T) {
 				t.Errorf("it holds for %v, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// A scatter that adds is a sum, which shares; one that writes moves.
+func TestScatters(t *testing.T) {
+	m, err := ir.Parse(`g (float[3,2] x, float[1,2] u) => (float[3,2] y) <int64[1,1] at = {1}> {
+		a = ScatterND <reduction = "add"> (x, at, u)
+		y = ScatterND (a, at, u)
+	}`, ops.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rm, err := Load("attnlrp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a": "epsilon", "y": "move"} {
+		all := func(*ir.Value) bool { return true }
+		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: all, Depends: all})
+		if line == nil || line.Call.Rule.Name != want {
+			t.Errorf("%s: %+v, want %s", name, line, want)
+		}
 	}
 }
 

@@ -15,7 +15,16 @@ type Context struct {
 	R    []*ir.Value // what arrives at each output, nil if nothing: relevance, or gradient in the gradient form
 	Want []bool      // which inputs depend on what is explained
 
-	params map[string]*ir.Value
+	// NonNegative says which inputs are known to hold nothing below zero. It may
+	// be nil.
+	NonNegative []bool
+
+	// Inputs are the free parameters of the call, by the name of the rule's
+	// parameter: scalars of type float.
+	Inputs map[string]*ir.Value
+
+	params  map[string]*ir.Value
+	factors map[*ir.Value]*ir.Value // of what Times returned: v of x∘v
 }
 
 // Apply applies the node's operator to other inputs; nil omits one.
@@ -27,9 +36,9 @@ func (c *Context) Apply(in ...*ir.Value) *ir.Node {
 // n, which is the context's node or one that Apply made.
 func (c *Context) VJP(n *ir.Node, dy ...*ir.Value) []*ir.Value {
 	op := c.Ops().Lookup(n.Op)
-	if op == nil || op.VJP == nil {
-		c.Fail("operator %s has no derivative", n.Op)
-		return make([]*ir.Value, len(n.In))
+	if c.Err() != nil || op == nil || op.VJP == nil { // of a node that could not be built there is none
+		bad := c.Fail("operator %s has no derivative", n.Op)
+		return slices.Repeat([]*ir.Value{bad}, len(n.In))
 	}
 	for len(dy) < len(n.Out) {
 		dy = append(dy, nil)
@@ -38,16 +47,18 @@ func (c *Context) VJP(n *ir.Node, dy ...*ir.Value) []*ir.Value {
 }
 
 // Param returns the named numeric parameter as a scalar of the element type of
-// like. It becomes an attribute of the function that holds the rule's formula.
+// like. It becomes an attribute of the function that holds the rule's formula,
+// or an input of it if it is free.
 func (c *Context) Param(name string, like *ir.Value) *ir.Value {
 	key := name + like.Type.Elem.String()
 	if v := c.params[key]; v != nil {
 		return v
 	}
-	v := c.OpA("Constant", ir.Attrs{{Name: "value_float", Value: ir.Ref{Name: name, Kind: float32(0)}}})
-	if like.Type.Elem != ir.Float {
-		v = c.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(like.Type.Elem)}}, v)
+	v := c.Inputs[name]
+	if v == nil {
+		v = c.OpA("Constant", ir.Attrs{{Name: "value_float", Value: ir.Ref{Name: name, Kind: float32(0)}}})
 	}
+	v = c.as(v, like)
 	if c.params == nil {
 		c.params = map[string]*ir.Value{}
 	}
@@ -55,19 +66,34 @@ func (c *Context) Param(name string, like *ir.Value) *ir.Value {
 	return v
 }
 
+// ParamAlong returns the named list parameter in a shape that broadcasts
+// against x: one number for all of it, or one for each index of an axis.
+func (c *Context) ParamAlong(name string, x *ir.Value, axis int) *ir.Value {
+	if c.Inputs[name] != nil {
+		return c.Param(name, x)
+	}
+	v := c.as(c.OpA("Constant", ir.Attrs{{Name: "value_floats", Value: ir.Ref{Name: name, Kind: []float32(nil)}}}), x)
+	rank := x.Type.Rank()
+	if rank <= 1 {
+		return v
+	}
+	shape := slices.Repeat([]int64{1}, rank)
+	shape[axis] = -1
+	return c.OpA("Reshape", nil, v, c.Ints(shape...))
+}
+
 // ParamLike returns the named list parameter in the shape of x: one number for
 // all of it, or one for each channel, which is axis 1.
 func (c *Context) ParamLike(name string, x *ir.Value) *ir.Value {
-	v := c.OpA("Constant", ir.Attrs{{Name: "value_floats", Value: ir.Ref{Name: name, Kind: []float32(nil)}}})
-	if x.Type.Elem != ir.Float {
-		v = c.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(x.Type.Elem)}}, v)
+	return c.like(x, c.ParamAlong(name, x, 1))
+}
+
+// as casts a float to the element type of like.
+func (c *Context) as(v, like *ir.Value) *ir.Value {
+	if like.Type.Elem == ir.Float {
+		return v
 	}
-	if rank := x.Type.Rank(); rank > 1 {
-		shape := slices.Repeat([]int64{1}, rank)
-		shape[1] = -1
-		v = c.OpA("Reshape", nil, v, c.Ints(shape...))
-	}
-	return c.like(x, v)
+	return c.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(like.Type.Elem)}}, v)
 }
 
 // like broadcasts v to the shape of x.
@@ -137,15 +163,30 @@ func (c *Context) Each(f func(i int) *ir.Value) []*ir.Value {
 	return out
 }
 
+// Times returns x∘v for input i, x. The gradient form, in which R_x = x∘G, is
+// then v itself: nothing is divided by x.
+func (c *Context) Times(i int, v *ir.Value) *ir.Value {
+	return c.remember(c.Mul(c.Node.In[i], v), v)
+}
+
 // TimesInput multiplies each value with the input it belongs to.
 func (c *Context) TimesInput(vs []*ir.Value) []*ir.Value {
 	out := make([]*ir.Value, len(vs))
 	for i, v := range vs {
 		if v != nil {
-			out[i] = c.Mul(c.Node.In[i], v)
+			out[i] = c.Times(i, v)
 		}
 	}
 	return out
+}
+
+// remember notes that r is an input times v.
+func (c *Context) remember(r, v *ir.Value) *ir.Value {
+	if c.factors == nil {
+		c.factors = map[*ir.Value]*ir.Value{}
+	}
+	c.factors[r] = v
+	return r
 }
 
 // ScaleAll multiplies each value with a number.
@@ -163,19 +204,39 @@ func (c *Context) ScaleAll(vs []*ir.Value, f float64) []*ir.Value {
 // stabilizer.
 func (c *Context) Ratio(r, z *ir.Value) *ir.Value { return c.Div(r, c.Stabilize(z)) }
 
-// Stabilize moves z away from zero as the rule's parameters say: by eps with
-// z's own sign, counting zero as positive ("sign"); by eps whatever the sign
-// is, which has a pole at -eps ("plus", as LXT does); or not at all ("none").
+// Stabilize moves z away from zero as the rule's parameter stabilizer says:
+//
+//	sign    z + eps·sign z, zero counting as positive
+//	plus    z + eps, which has a pole at -eps: LXT's
+//	zeros   eps where z is 0, and z elsewhere: iNNvestigate's
+//	clip    sign z · max(|z|, eps): zennit's with clip
+//	scaled  z + eps·sqrt(mean z²)·sign z, the mean over all axes but the first: zennit's with norm_scale
+//	none    z
 func (c *Context) Stabilize(z *ir.Value) *ir.Value { return c.stabilizeBy("eps", z) }
 
 func (c *Context) stabilizeBy(param string, z *ir.Value) *ir.Value {
-	switch c.Call.Word("stabilizer") {
-	case "plus":
-		return c.Add(z, c.Param(param, z))
-	case "none":
+	how := c.Call.Word("stabilizer")
+	if how == "none" {
 		return z
 	}
-	return c.awayFromZero(z, c.Param(param, z))
+	eps := c.Param(param, z)
+	switch how {
+	case "plus":
+		return c.Add(z, eps)
+	case "zeros":
+		return c.Op("Where", c.Op("Equal", z, c.Scalar(0, z)), eps, z)
+	case "clip":
+		size := c.Op("Max", c.Op("Abs", z), eps)
+		return c.Op("Where", c.Op("Less", z, c.Scalar(0, z)), c.Op("Neg", size), size)
+	case "scaled":
+		axes := make([]int64, max(z.Type.Rank()-1, 0))
+		for i := range axes {
+			axes[i] = int64(i + 1)
+		}
+		square := c.OpA("ReduceMean", ir.Attrs{{Name: "keepdims", Value: int64(1)}}, c.Mul(z, z), c.Ints(axes...))
+		eps = c.Mul(eps, c.Op("Sqrt", square))
+	}
+	return c.awayFromZero(z, eps)
 }
 
 func (c *Context) awayFromZero(z, eps *ir.Value) *ir.Value {
@@ -195,28 +256,41 @@ func (c *Context) Relevance() []*ir.Value { return c.Call.Rule.Relevance(c) }
 // Gradient asks the rule for its gradient form, and converts the explicit form
 // at its border if there is none.
 func (c *Context) Gradient() []*ir.Value {
-	rule := c.Call.Rule
-	if rule.Gradient != nil {
-		return rule.Gradient(c)
+	if c.Call.Rule.Gradient != nil {
+		return c.Call.Rule.Gradient(c)
 	}
-	g := c.R
-	c.R = make([]*ir.Value, len(g))
-	for i, v := range g {
-		if v != nil {
-			c.R[i] = c.Mul(c.Node.Out[i], v)
+	return c.converted()
+}
+
+// converted is the explicit form in terms of gradients: R = z∘G goes in, and
+// G = R/x comes out.
+func (c *Context) converted() []*ir.Value {
+	for i, g := range c.R {
+		if g != nil {
+			c.R[i] = c.Mul(c.Node.Out[i], g)
 		}
 	}
-	rs := rule.Relevance(c)
+	rs := c.Call.Rule.Relevance(c)
 	out := make([]*ir.Value, len(rs))
 	for i, r := range rs {
-		if r != nil {
-			x := c.Node.In[i]
-			out[i] = c.Div(r, c.awayFromZero(x, c.Scalar(borderEps, x)))
+		switch x := c.Node.In[i]; {
+		case r == nil:
+		case c.factors[r] != nil:
+			out[i] = c.factors[r]
+		default:
+			out[i] = c.over(r, x)
 		}
 	}
 	return out
 }
 
-// borderEps keeps G = R/x finite at x = 0, where R is 0 as well unless the rule
-// is AtZero. It is zennit's and LXT's value for the same conversion.
+// over is G = R/x, and 0 where x is 0: there R = x∘G carries nothing, and a G
+// without bounds would be nonsense before a quantization that made the zero.
+func (c *Context) over(r, x *ir.Value) *ir.Value {
+	g := c.Div(r, c.awayFromZero(x, c.Scalar(borderEps, x)))
+	return c.Op("Where", c.Op("Equal", x, c.Scalar(0, x)), c.Scalar(0, g), g)
+}
+
+// borderEps keeps G = R/x finite near x = 0, where R is small as well unless the
+// rule is AtZero. It is zennit's and LXT's value for the same conversion.
 const borderEps = 1e-10

@@ -12,7 +12,7 @@ import (
 // why. A live one is an error, so that nobody gets a heatmap that no paper
 // describes.
 var unruled = map[string]string{
-	"Exp": statistics, "Log": statistics, "Sqrt": statistics, "Reciprocal": statistics, "Abs": statistics,
+	"Exp": statistics, "Log": statistics, "Reciprocal": statistics, "Abs": statistics,
 	"ReduceProd": statistics, "ReduceSumSquare": statistics, "ReduceLogSum": statistics, "ReduceLogSumExp": statistics, "LpPool": statistics,
 
 	"Sin": periodic, "Cos": periodic, "Tan": periodic, "Mod": periodic,

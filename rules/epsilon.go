@@ -6,29 +6,66 @@ import "github.com/lxtc/lxtc/ir"
 func stabilized(eps string) []Param {
 	return []Param{
 		{Name: "eps", Default: eps, Doc: "how far z is kept from zero"},
-		{Name: "stabilizer", Default: "sign", Choices: []string{"sign", "plus", "none"}, Doc: "z + eps·sign z, z + eps as LXT writes it, or z"},
+		{
+			Name: "stabilizer", Default: "sign", Choices: []string{"sign", "plus", "none", "zeros", "clip", "scaled"},
+			Doc: "how: sign, z + eps·sign z; plus, z + eps, as LXT writes it; none, z; zeros, eps where z is 0; clip, z, but at least eps in size; scaled, like sign in units of the root mean square of z",
+		},
 	}
 }
 
 // Epsilon shares relevance in proportion to contribution. AttnLRP, eq. 8.
 var Epsilon = &Rule{
-	Name:      "epsilon",
-	Doc:       "share in proportion to contribution\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (z + ε)). Gradient form: the derivative, in which a bias that is left out leaves no trace. AttnLRP eq. 8; Bach et al. 2015.",
-	Params:    withBias(),
+	Name:   "epsilon",
+	Doc:    "share in proportion to contribution\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (z + ε)). Gradient form: the derivative, in which a bias that is left out leaves no trace. AttnLRP eq. 8; Bach et al. 2015.",
+	Params: append(stabilized("1e-6"), biasParam("keep", "zero", "share")),
+	Dialects: []Dialect{
+		{"zennit", []string{"eps=1e-6", "stabilizer=sign"}},
+		{"lxt", []string{"eps=1e-8", "stabilizer=plus"}},
+		{"captum", []string{"eps=1e-9", "stabilizer=sign"}},
+		{"innvestigate", []string{"eps=1e-7", "stabilizer=sign"}},
+		{"julia", []string{"eps=1e-6", "stabilizer=sign"}},
+	},
 	Conserves: true,
+	Linear:    true,
 	Relevance: func(c *Context) []*ir.Value {
+		bias := c.Call.Word("bias")
 		s := make([]*ir.Value, len(c.R))
 		for i, r := range c.R {
 			if r == nil {
 				continue
 			}
 			z := c.Node.Out[i]
-			if b := c.addedBias(); b != nil && c.Call.Word("bias") == "zero" {
+			if b := c.addedBias(); b != nil && bias == "zero" {
 				z = c.Sub(z, b)
 			}
 			s[i] = c.Ratio(r, z)
 		}
-		return c.TimesInput(c.VJP(c.Node, s...))
+		rs := c.TimesInput(c.VJP(c.Node, s...))
+		if bias == "share" {
+			l := linearOf(c)
+			z, _ := c.Arriving()
+			return l.answer(rs[l.x], c.Mul(s[0], l.withoutBias(z, same)))
+		}
+		return rs
+	},
+	Gradient: func(c *Context) []*ir.Value {
+		if c.Call.AtZero() {
+			return c.converted()
+		}
+		return c.VJP(c.Node, c.R...)
+	},
+}
+
+// Norm is the epsilon rule for operators without parameters: a sum, a mean.
+var Norm = &Rule{
+	Name:      "norm",
+	Doc:       "share in proportion to contribution, where there are no weights\n\nR_i = x_i (∂f/∂x_i)ᵀ (R / (f(x) + ε)): epsilon for sums and averages, under the name that zennit gives it. Gradient form: the derivative. zennit's Norm.",
+	Params:    stabilized("1e-6"),
+	Conserves: true,
+	Linear:    true,
+	Relevance: func(c *Context) []*ir.Value {
+		z, r := c.Arriving()
+		return c.TimesInput(c.VJP(c.Node, c.Ratio(r, z)))
 	},
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
@@ -39,8 +76,10 @@ var EpsilonBias = &Rule{
 	Name: "epsilon-bias",
 	Doc: "epsilon in two steps, the bias first\n\n" +
 		"With u = z - b: R_u = u R / (z + ε_b), R_x = x (∂u/∂x)ᵀ (R_u / (u + ε)). Differs from epsilon by ε only. Gradient form: the derivative. LXT's add2 after linear_epsilon.",
-	Params:    append(stabilized("1e-6"), Param{Name: "eps_bias", Default: "1e-8", Doc: "ε of the step that the bias takes part in"}),
-	Conserves: true,
+	Params:     append(stabilized("1e-6"), Param{Name: "eps_bias", Default: "1e-8", Doc: "ε of the step that the bias takes part in"}),
+	Dialects:   []Dialect{{"lxt", []string{"eps=1e-6", "stabilizer=plus", "eps_bias=1e-8"}}},
+	Conserves:  true,
+	OnlyLinear: true,
 	Relevance: func(c *Context) []*ir.Value {
 		z, r := c.Arriving()
 		u := z
@@ -59,6 +98,7 @@ var Bilinear = &Rule{
 	Name:      "bilinear",
 	Doc:       "share in proportion, in equal parts between the operands of a product\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (k z + ε)) for k operands that depend on what is explained. Gradient form: the derivative over k. AttnLRP prop. 3.3.",
 	Params:    stabilized("1e-8"),
+	Dialects:  []Dialect{{"lxt", []string{"eps=1e-8", "stabilizer=plus"}}},
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		z, r := c.Arriving()
@@ -73,6 +113,7 @@ var UniformEpsilon = &Rule{
 	Name:      "uniform-epsilon",
 	Doc:       "epsilon, then in equal parts to the operands\n\nR_i = x_i (∂z/∂x_i)ᵀ (R / (z + ε)) / k. Differs from bilinear by where ε stands. Gradient form: the derivative over k. AttnLRP eq. 8 and prop. 3.2.",
 	Params:    stabilized("1e-6"),
+	Dialects:  []Dialect{{"lxt", []string{"eps=1e-6", "stabilizer=plus"}}},
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		z, r := c.Arriving()

@@ -14,14 +14,15 @@ var ZBox = &Rule{
 		{Name: "low", Default: "-1", List: true, Doc: "the lowest value of the input, or of each channel: -2.1/-2/-1.8"},
 		{Name: "high", Default: "1", List: true, Doc: "the highest value, likewise"},
 	}, stabilized("1e-6")...),
-	Conserves: true,
-	AtZero:    true,
+	Dialects:   zeros(),
+	Conserves:  true,
+	OnlyLinear: true,
+	AtZero:     true,
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
 		x := l.input()
-		keep := func(v *ir.Value) *ir.Value { return v }
 		low, high := c.ParamLike("low", x), c.ParamLike("high", x)
-		at, atLow, atHigh := l.at(x, keep, nil), l.at(low, c.Pos, nil), l.at(high, c.NegPart, nil)
+		at, atLow, atHigh := l.at(x, same, nil), l.at(low, c.Pos, nil), l.at(high, c.NegPart, nil)
 		_, arriving := c.Arriving()
 		s := c.Ratio(arriving, c.Sub(c.Sub(at.Out[0], atLow.Out[0]), atHigh.Out[0]))
 		r := c.Mul(x, l.back(at, s))
@@ -32,32 +33,50 @@ var ZBox = &Rule{
 
 // WSquare shares by weights alone, whatever the input is.
 var WSquare = &Rule{
-	Name:      "wsquare",
-	Doc:       "share by the squares of the weights\n\nz = Σ w² + b², R_x = s w², s = R / (z + ε). zennit's WSquare; Montavon et al. 2017, without the bias there.",
-	Params:    withBias(),
-	Conserves: true,
-	AtZero:    true,
+	Name:   "wsquare",
+	Doc:    "share by the squares of the weights\n\nz = Σ w² + b², R_x = s w², s = R / (z + ε). zennit's WSquare; Montavon et al. 2017, without the bias there.",
+	Params: append(stabilized("1e-6"), biasParam("keep", "zero", "share")),
+	Dialects: []Dialect{
+		{"zennit", []string{"eps=1e-6", "stabilizer=sign", "bias=keep"}},
+		{"innvestigate", []string{"eps=1e-7", "stabilizer=zeros", "bias=zero"}},
+		{"julia", []string{"eps=1e-9", "stabilizer=sign", "bias=zero"}},
+	},
+	Conserves:  true,
+	OnlyLinear: true,
+	AtZero:     true,
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
 		square := func(v *ir.Value) *ir.Value { return c.Mul(v, v) }
-		n := l.at(c.like(l.input(), c.Scalar(1, l.input())), square, square)
+		b := l.changed(square)
+		n := l.at(c.like(l.input(), c.Scalar(1, l.input())), square, b)
 		_, r := c.Arriving()
-		return c.Only(l.x, l.back(n, c.Ratio(r, n.Out[0])))
+		s := c.Ratio(r, n.Out[0])
+		return l.answer(l.back(n, s), c.Mul(s, l.withoutBias(n.Out[0], b)))
 	},
 }
 
 // Flat shares equally among the inputs that an output is connected to.
 var Flat = &Rule{
-	Name:      "flat",
-	Doc:       "share equally among connected inputs\n\nR_x = s 1, s = R / (n + ε) for n inputs in reach: epsilon with all weights and inputs 1, without bias. zennit's Flat; Lapuschkin et al. 2019.",
-	Params:    stabilized("1e-6"),
-	Conserves: true,
-	AtZero:    true,
+	Name:       "flat",
+	Doc:        "share equally among connected inputs\n\nR_x = s 1, s = R / (n + ε) for n inputs in reach: epsilon with all weights and inputs 1, without bias. zennit's Flat; Lapuschkin et al. 2019.",
+	Params:     stabilized("1e-6"),
+	Dialects:   zeros(),
+	Conserves:  true,
+	OnlyLinear: true,
+	AtZero:     true,
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
-		one := func(v *ir.Value) *ir.Value { return c.like(v, c.Scalar(1, v)) }
-		n := l.at(one(l.input()), one, nil)
+		n := l.connected()
 		_, r := c.Arriving()
 		return c.Only(l.x, l.back(n, c.Ratio(r, n.Out[0])))
 	},
+}
+
+// zeros are the dialects of rules that tools differ about in the stabilizer
+// only.
+func zeros() []Dialect {
+	return []Dialect{
+		{"zennit", []string{"eps=1e-6", "stabilizer=sign"}},
+		{"innvestigate", []string{"eps=1e-7", "stabilizer=zeros"}},
+	}
 }

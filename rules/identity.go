@@ -27,7 +27,7 @@ var Identity = &Rule{
 		// G y is the relevance of y; the input gets it, divided by x. A broadcast
 		// input gets the sum.
 		r := c.SumTo(c.Mul(g, y), x)
-		return c.Only(i, c.Div(r, c.awayFromZero(x, c.Scalar(borderEps, x))))
+		return c.Only(i, c.over(r, x))
 	},
 }
 

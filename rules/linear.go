@@ -10,6 +10,21 @@ var biasInput = map[ir.OpName]int{
 	{Domain: "lxt", Name: "Linear"}: 2,
 }
 
+// biasParam is the parameter of rules that know of a bias, with these choices.
+func biasParam(words ...string) Param {
+	means := map[string]string{
+		"keep":  "as the weights do",
+		"full":  "as it is, whatever becomes of the weights",
+		"zero":  "not at all",
+		"share": "like keep, and what it takes goes to the connected inputs in equal parts",
+	}
+	p := Param{Name: "bias", Default: words[0], Choices: words, Doc: "how the bias takes part"}
+	for i, w := range words {
+		p.Doc += []string{": ", "; "}[min(i, 1)] + w + ", " + means[w]
+	}
+	return p
+}
+
 // A linear is a node z = F(x, w) + b seen by a rule that changes its input and
 // parameters: x is the one input that depends on what is explained.
 type linear struct {
@@ -23,7 +38,22 @@ func linearOf(c *Context) linear {
 	if l.x == l.bias {
 		c.Fail("rule %s: the bias of %s depends on what is explained", c.Call.Rule.Name, c.Node)
 	}
+	for i, v := range c.Node.In {
+		if i != l.x && i != l.bias && v != nil && v.Type.Elem.IsFloat() && !hasWeights(c.Node.Op) {
+			c.Fail("rule %s changes weights, and input %d of %s is none", c.Call.Rule.Name, i, c.Node)
+		}
+	}
 	return l
+}
+
+// hasWeights reports whether the inputs of an operator that are neither x nor
+// bias are factors of x. It trusts operators of someone's own.
+func hasWeights(op ir.OpName) bool {
+	switch op.String() {
+	case "Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Einsum", "lxt.Linear":
+		return true
+	}
+	return op.Domain != ""
 }
 
 // biasOf returns the input that is the bias of n, -1 if there is none.
@@ -39,6 +69,20 @@ func (l linear) input() *ir.Value { return l.Node.In[l.x] }
 
 // A change makes another parameter of one; nil leaves it out.
 type change func(*ir.Value) *ir.Value
+
+func same(v *ir.Value) *ir.Value { return v }
+
+// changed is what becomes of the bias where weights are changed by f, as the
+// parameter bias says.
+func (l linear) changed(f change) change {
+	switch l.Call.Word("bias") {
+	case "full":
+		return same
+	case "zero":
+		return nil
+	}
+	return f
+}
 
 // at applies the operator to x, with every weight and the bias changed. The
 // factors of a Gemm become part of its parameters first, because the sign of a
@@ -59,7 +103,7 @@ func (l linear) at(x *ir.Value, w, b change) *ir.Node {
 			in[i] = v
 		case i != l.bias:
 			in[i] = w(l.Scale(v, alpha))
-		case b != nil && l.Call.Word("bias") == "keep":
+		case b != nil:
 			in[i] = b(l.Scale(v, beta))
 		}
 	}
@@ -69,25 +113,31 @@ func (l linear) at(x *ir.Value, w, b change) *ir.Node {
 // back returns the derivative of <s, n> with respect to x.
 func (l linear) back(n *ir.Node, s *ir.Value) *ir.Value { return l.VJP(n, s)[l.x] }
 
-// A signed is a linear operator applied to the positive and the negative part
-// of its input, each with weights of its own.
-type signed struct {
-	linear
-	xp, xn     *ir.Value
-	pos, neg   *ir.Node
-	sumOfParts *ir.Value
+// connected is the operator with ones for weights and input: it counts the
+// inputs in reach of each output.
+func (l linear) connected() *ir.Node {
+	one := func(v *ir.Value) *ir.Value { return l.like(v, l.Scalar(1, v)) }
+	return l.at(one(l.input()), one, nil)
 }
 
-// parts applies l to x⁺ with weights wp and the bias b, and to x⁻ with wn.
-func (l linear) parts(xp, xn *ir.Value, wp, wn, b change) signed {
-	s := signed{linear: l, xp: xp, xn: xn, pos: l.at(xp, wp, b), neg: l.at(xn, wn, nil)}
-	s.sumOfParts = l.Add(s.pos.Out[0], s.neg.Out[0])
-	return s
+// answer returns r for x. If the rule is asked to (bias=share), it adds in equal
+// parts over the connected inputs what is left of the arriving relevance beside
+// handed, which each output hands on by r.
+func (l linear) answer(r, handed *ir.Value) []*ir.Value {
+	if l.Call.Word("bias") == "share" {
+		_, arriving := l.Arriving()
+		n := l.connected()
+		r = l.Add(r, l.back(n, l.Div(l.Sub(arriving, handed), n.Out[0])))
+	}
+	return l.Only(l.x, r)
 }
 
-// share returns what x gets of s, which is relevance over z.
-func (s signed) share(r *ir.Value) *ir.Value {
-	return s.Add(s.Mul(s.xp, s.back(s.pos, r)), s.Mul(s.xn, s.back(s.neg, r)))
+// withoutBias returns z less the bias changed by f, as it was added to z.
+func (l linear) withoutBias(z *ir.Value, f change) *ir.Value {
+	if b := l.addedBias(); b != nil && f != nil {
+		return l.Sub(z, f(b))
+	}
+	return z
 }
 
 // addedBias returns the bias as it is added to the output; nil if there is
@@ -111,9 +161,11 @@ func (c *Context) addedBias() *ir.Value {
 	return b
 }
 
-var biasParam = Param{Name: "bias", Default: "keep", Choices: []string{"keep", "zero"}, Doc: "whether the bias takes part"}
-
-// withBias are the parameters of a rule that changes weights.
-func withBias(ps ...Param) []Param {
-	return append(append(ps, stabilized("1e-6")...), biasParam)
+// channels returns the axis of z that numbers the outputs of a linear operator.
+func (l linear) channels(z *ir.Value) int {
+	switch l.Node.Op.Name {
+	case "Conv", "ConvTranspose":
+		return 1
+	}
+	return z.Type.Rank() - 1
 }

@@ -25,6 +25,7 @@ var LayerNormEpsilon = &Rule{
 	Name:      "layernorm-epsilon",
 	Doc:       "epsilon through a normalization, its standard deviation held constant\n\nR_x = x P(w/σ · R/(y + ε)), P(v) = v - mean v. The bias absorbs its share. Gradient form: the derivative with σ held constant. LXT's LayerNormEpsilon; AttnLRP prop. 3.4.",
 	Params:    stabilized("1e-6"),
+	Dialects:  []Dialect{{"lxt", []string{"eps=1e-6", "stabilizer=plus"}}},
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		i := c.OnlyWanted()

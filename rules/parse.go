@@ -17,7 +17,8 @@ import (
 // and comments from # to the end of the line. The first line that matches a
 // node gives it its rule; "*" is any operator. "use attnlrp" stands for all
 // lines of a map that lxtc carries, usually last, so that the lines above it
-// override. Every bad line is reported.
+// override. A number among the arguments may be Free: $name, or $name=0.25.
+// Every bad line is reported.
 func Parse(file, text string, set Set) (*Map, error) {
 	return parse(file, text, set, nil)
 }
@@ -39,10 +40,18 @@ func parse(file, text string, set Set, using []string) (*Map, error) {
 				errs = append(errs, lineError(file, no, raw, indent+skipSpace(line, len("use ")), err))
 				continue
 			}
-			m.Lines = append(m.Lines, used.Lines...)
+			for _, l := range used.Lines {
+				if err := m.conflict(l.Call); err != nil {
+					errs = append(errs, lineError(file, no, raw, indent, err))
+				}
+				m.Lines = append(m.Lines, l)
+			}
 			continue
 		}
 		l, at, err := parseLine(line, set)
+		if err == nil {
+			at, err = skipSpace(line, strings.Index(line, "=>")+len("=>")), m.conflict(l.Call)
+		}
 		if err != nil {
 			errs = append(errs, lineError(file, no, raw, indent+at, err))
 			continue
@@ -79,12 +88,8 @@ func parseLine(line string, set Set) (l Line, at int, err error) {
 	if !ok {
 		return l, 0, errors.New("a line reads `Op, Op… [\"name\"] [if condition…] => rule`, and here is no =>")
 	}
-	at = skipSpace(line, len(left)+len("=>"))
-	if strings.Contains(right, "$") {
-		return l, at, errors.New("free parameters ($name) are not supported; write a number")
-	}
-	if l.Call, err = set.Parse(right); err != nil {
-		return l, at, err
+	if l.Call, at, err = set.parse(right); err != nil {
+		return l, len(left) + len("=>") + at, err
 	}
 	subject, conds, hasIf := cutWord(left, "if")
 	if hasIf {

@@ -38,7 +38,7 @@ lxt.Linear "a # b" => stop # a comment
 	}
 	want := []line{
 		{[]string{"Conv", "ConvTranspose"}, "*stem*", []string{"first", "not gate", "const(1)"}, "zbox(-2.1, 2.6, 1e-6, sign)", "my.rules:4"},
-		{[]string{"Conv"}, "", nil, "gamma(0.1, 1e-6, sign, keep)", "my.rules:5"},
+		{[]string{"Conv"}, "", nil, "gamma(0.1, 1e-6, sign, keep, signed)", "my.rules:5"},
 		{[]string{"*"}, "", []string{"role(attention.*)"}, "epsilon(1e-3, plus, keep)", "my.rules:6"},
 		{[]string{"lxt.Linear"}, "a # b", nil, "stop", "my.rules:7"},
 	}
@@ -61,22 +61,28 @@ func TestParseErrors(t *testing.T) {
 		{"an unknown rule", "Conv => epsilom(1e-6)", "bad.rules:1:9: no rule is called \"epsilom\", did you mean epsilon? [LX5003]\n\tConv => epsilom(1e-6)\n\t        ^\n\thelp: the rules are RULES"},
 		{"no rule", "Conv =>", "bad.rules:1:8: the rule is missing [LX5003]\n\tConv =>\n\t       ^\n\thelp: the rules are RULES"},
 		{"an open parenthesis", "Conv => epsilon(1e-6", "bad.rules:1:9: rule epsilon: a closing parenthesis is missing [LX5003]\n\tConv => epsilon(1e-6\n\t        ^"},
-		{"a parameter too many", "Conv => stop(1)", "bad.rules:1:9: rule stop: no parameter takes \"1\" (there is none) [LX5002]\n\tConv => stop(1)\n\t        ^"},
-		{"an unknown parameter", "Conv => epsilon(eta=1)", "bad.rules:1:9: rule epsilon: there is no parameter \"eta\" (there is PARAMS) [LX5002]\n\tConv => epsilon(eta=1)\n\t        ^"},
-		{"a parameter twice", "Conv => epsilon(1, eps=2)", "bad.rules:1:9: rule epsilon: eps is given twice [LX5002]\n\tConv => epsilon(1, eps=2)\n\t        ^"},
-		{"a parameter that is no number", "Conv => epsilon(eps=big)", "bad.rules:1:9: rule epsilon: eps is \"big\", want a number [LX5002]\n\tConv => epsilon(eps=big)\n\t        ^"},
-		{"a number that is not finite", "Conv => epsilon(inf)", "bad.rules:1:9: rule epsilon: no parameter takes \"inf\" (there is PARAMS) [LX5002]\n\tConv => epsilon(inf)\n\t        ^"},
-		{"a word that is no choice", "Conv => epsilon(stabilizer=minus)", "bad.rules:1:9: rule epsilon: stabilizer is \"minus\", want sign or plus or none [LX5002]\n\tConv => epsilon(stabilizer=minus)\n\t        ^"},
-		{"a number in place of a word", "Conv => epsilon(1e-6, 2)", "bad.rules:1:9: rule epsilon: no parameter takes \"2\" (there is PARAMS) [LX5002]\n\tConv => epsilon(1e-6, 2)\n\t        ^"},
-		{"an unknown condition", "Conv if frist => epsilon", "bad.rules:1:9: no condition is called \"frist\", did you mean first? (there are linear, bilinear, const, live, rank, gate, role, class, first, last) [LX5002]\n\tConv if frist => epsilon\n\t        ^"},
+		{"a parameter too many", "Conv => stop(1)", "bad.rules:1:14: rule stop: no parameter takes \"1\" (there is none) [LX5002]\n\tConv => stop(1)\n\t             ^"},
+		{"an unknown parameter", "Conv => epsilon(eta=1)", "bad.rules:1:17: rule epsilon: there is no parameter \"eta\" (there is PARAMS) [LX5002]\n\tConv => epsilon(eta=1)\n\t                ^"},
+		{"a parameter twice", "Conv => epsilon(1, eps=2)", "bad.rules:1:20: rule epsilon: eps is given twice [LX5002]\n\tConv => epsilon(1, eps=2)\n\t                   ^"},
+		{"a parameter that is no number", "Conv => epsilon(eps=big)", "bad.rules:1:17: rule epsilon: eps is \"big\", want a number [LX5002]\n\tConv => epsilon(eps=big)\n\t                ^"},
+		{"a number that is not finite", "Conv => epsilon(inf)", "bad.rules:1:17: rule epsilon: no parameter takes \"inf\" (there is PARAMS) [LX5002]\n\tConv => epsilon(inf)\n\t                ^"},
+		{"a word that is no choice", "Conv => epsilon(stabilizer=minus)", "bad.rules:1:17: rule epsilon: stabilizer is \"minus\", want STABILIZERS [LX5002]\n\tConv => epsilon(stabilizer=minus)\n\t                ^"},
+		{"a number in place of a word", "Conv => epsilon(1e-6, 2)", "bad.rules:1:23: rule epsilon: no parameter takes \"2\" (there is PARAMS) [LX5002]\n\tConv => epsilon(1e-6, 2)\n\t                      ^"},
+		{"an unknown condition", "Conv if frist => epsilon", "bad.rules:1:9: no condition is called \"frist\", did you mean first? (there are CONDITIONS) [LX5002]\n\tConv if frist => epsilon\n\t        ^"},
 		{"a condition without its argument", "Conv if const => epsilon", "bad.rules:1:9: condition const takes an argument: const(i) [LX5002]\n\tConv if const => epsilon\n\t        ^"},
 		{"a condition with an argument too many", "Conv if first(1) => epsilon", "bad.rules:1:9: condition first takes no argument [LX5002]\n\tConv if first(1) => epsilon\n\t        ^"},
 		{"a condition with an open parenthesis", "Conv if const(1 => epsilon", "bad.rules:1:9: condition const: a closing parenthesis is missing [LX5002]\n\tConv if const(1 => epsilon\n\t        ^"},
 		{"an argument that is no number", "Conv if not const(x) => epsilon", "bad.rules:1:9: condition const: \"x\" is no number [LX5002]\n\tConv if not const(x) => epsilon\n\t        ^"},
 		{"a missing condition", "Conv if first, => epsilon", "bad.rules:1:16: a condition is missing [LX5002]\n\tConv if first, => epsilon\n\t               ^"},
 		{"the same word earlier in the line", "Relu if n => Relu", "bad.rules:1:14: no rule is called \"Relu\" [LX5003]\n\tRelu if n => Relu\n\t             ^\n\thelp: the rules are RULES"},
-		{"the second condition", "Relu if first, n => stop", "bad.rules:1:16: no condition is called \"n\" (there are linear, bilinear, const, live, rank, gate, role, class, first, last) [LX5002]\n\tRelu if first, n => stop\n\t               ^"},
-		{"a free parameter", "Conv => gamma($g)", "bad.rules:1:9: free parameters ($name) are not supported; write a number [LX5002]\n\tConv => gamma($g)\n\t        ^"},
+		{"the second condition", "Relu if first, n => stop", "bad.rules:1:16: no condition is called \"n\" (there are CONDITIONS) [LX5002]\n\tRelu if first, n => stop\n\t               ^"},
+		{"a parameter almost right", "Conv => epsilon(epss=1)", "bad.rules:1:17: rule epsilon: there is no parameter \"epss\", did you mean eps? (there is PARAMS) [LX5002]\n\tConv => epsilon(epss=1)\n\t                ^"},
+		{"a word almost right", "Conv => epsilon( plsu)", "bad.rules:1:18: rule epsilon: no parameter takes \"plsu\", did you mean plus? (there is PARAMS) [LX5002]\n\tConv => epsilon( plsu)\n\t                 ^"},
+		{"two dialects", "Conv => epsilon(lxt, captum)", "bad.rules:1:22: rule epsilon: lxt and captum are two dialects [LX5002]\n\tConv => epsilon(lxt, captum)\n\t                     ^"},
+		{"a free parameter without a name", "Conv => epsilon(eps=$)", "bad.rules:1:17: rule epsilon: a free parameter is $ and letters, digits or _, and this is \"$\" [LX5002]\n\tConv => epsilon(eps=$)\n\t                ^"},
+		{"a free parameter whose default is no number", "Conv => epsilon(eps=$e=x)", "bad.rules:1:17: rule epsilon: the default of $e is \"x\", want a number [LX5002]\n\tConv => epsilon(eps=$e=x)\n\t                ^"},
+		{"a free word", "Conv => epsilon(stabilizer=$s)", "bad.rules:1:17: rule epsilon: stabilizer is \"$s\", want STABILIZERS [LX5002]\n\tConv => epsilon(stabilizer=$s)\n\t                ^"},
+		{"two defaults of one free parameter", "Gemm => epsilon($e=1)\nConv => epsilon($e=2)", "bad.rules:2:9: the default of $e is 2 here and 1 above: one input has one default [LX5002]\n\tConv => epsilon($e=2)\n\t        ^"},
 		{"an unknown map", "use atnlrp", "bad.rules:1:5: no rule map is called \"atnlrp\", did you mean attnlrp? (there are MAPS) [LX5002]\n\tuse atnlrp\n\t    ^"},
 		{"a tab in front of the column", "\tConv => x", "bad.rules:1:10: no rule is called \"x\" [LX5003]\n\t Conv => x\n\t         ^\n\thelp: the rules are RULES"},
 	} {
@@ -86,7 +92,7 @@ func TestParseErrors(t *testing.T) {
 				t.Fatal("no error")
 			}
 			want := strings.NewReplacer("RULES", strings.Join(ruleNames(), ", "), "MAPS", strings.Join(Builtin(), ", "),
-				"PARAMS", "eps, stabilizer (sign or plus or none), bias (keep or zero)").Replace(tt.want)
+				"PARAMS", Epsilon.takes(), "CONDITIONS", strings.Join(conditionNames(), ", "), "STABILIZERS", "sign or plus or none or zeros or clip or scaled").Replace(tt.want)
 			if d := cmp.Diff(want, err.Error()); d != "" {
 				t.Error(d)
 			}
@@ -98,6 +104,14 @@ func ruleNames() []string {
 	var names []string
 	for _, r := range Standard() {
 		names = append(names, r.Name)
+	}
+	return names
+}
+
+func conditionNames() []string {
+	var names []string
+	for _, c := range conditions {
+		names = append(names, c.name)
 	}
 	return names
 }
@@ -199,6 +213,41 @@ func TestRulesAreDocumented(t *testing.T) {
 	}
 }
 
+// A dialect says what it stands for, and other arguments win over it wherever
+// they stand.
+func TestDialects(t *testing.T) {
+	for _, r := range Standard() {
+		words := map[string]bool{}
+		for _, p := range r.Params {
+			for _, w := range p.Choices {
+				words[w] = true
+			}
+		}
+		for _, d := range r.Dialects {
+			if words[d.Name] {
+				t.Errorf("%s: %s is the name of two words", r.Name, d.Name)
+			}
+			words[d.Name] = true
+			if got, want := r.MustOf(d.Name).String(), r.MustOf(d.Args...).String(); got != want {
+				t.Errorf("%s(%s) is %s, want %s", r.Name, d.Name, got, want)
+			}
+		}
+	}
+	for text, want := range map[string]string{
+		"gamma(0.1, captum)":                "gamma(0.1, 1e-9, sign, full, plain)",
+		"gamma(captum, 0.1)":                "gamma(0.1, 1e-9, sign, full, plain)",
+		"gamma(signed, captum)":             "gamma(0.25, 1e-9, sign, full, signed)",
+		"alphabeta(1, innvestigate, zero)":  "alphabeta(1, 1e-7, zeros, zero, signed)",
+		"epsilon(0.1, innvestigate)":        "epsilon(0.1, sign, keep)",
+		"gamma(zennit, gamma=$g=0.5, plus)": "gamma($g=0.5, 1e-6, plus, keep, signed)",
+	} {
+		c, err := Standard().Parse(text)
+		if err != nil || c.String() != want {
+			t.Errorf("%s is read as %s (%v), want %s", text, c, err, want)
+		}
+	}
+}
+
 // FuzzRules checks that parsing ends without a panic, that each line of what it
 // accepts can be parsed again, and that lookups end.
 func FuzzRules(f *testing.F) {
@@ -209,6 +258,7 @@ func FuzzRules(f *testing.F) {
 		}
 		f.Add(text)
 	}
+	f.Add("Conv => gamma($g=0.5, captum)\nGemm => zplus(eps=$e)")
 	f.Add("Conv \"*st?em*\" if first, not gate, class(\"a*\") => zbox(low=-2, high=3)\n* => stop#")
 	n := &ir.Node{Op: ir.OpName{Name: "Conv"}, Name: "a/stem", Role: "role", Scopes: []ir.Scope{{Name: "a.b", Class: "m.C"}}}
 	yes := func(*ir.Value) bool { return true }

@@ -18,15 +18,17 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 )
 
 // A Rule returns what reaches a node's inputs, given what arrives at its
 // outputs: one value an input, nil where nothing flows.
 type Rule struct {
-	Name   string // as a rule map writes it: "epsilon"
-	Doc    string // a title, a blank line, the formula and its source
-	Params []Param
+	Name     string // as a rule map writes it: "epsilon"
+	Doc      string // a title, a blank line, the formula and its source
+	Params   []Param
+	Dialects []Dialect // what other tools mean by the name
 
 	// Relevance is the explicit form.
 	Relevance func(c *Context) []*ir.Value
@@ -47,6 +49,11 @@ type Rule struct {
 	// receives, up to its stabilizer and to what constants such as a bias
 	// absorb.
 	Conserves bool
+
+	// Linear says that this holds where the operator is linear in what is
+	// explained; elsewhere the user is warned. OnlyLinear says that the formula
+	// means nothing elsewhere: that is an error.
+	Linear, OnlyLinear bool
 }
 
 // Title returns the first line of the rule's documentation.
@@ -61,7 +68,15 @@ type Param struct {
 	Doc     string
 	Default string
 	Choices []string // nil for a number
-	List    bool     // also several numbers, "1/2/3"
+	List    bool     // also several numbers, "1/2/3", one for each channel
+}
+
+// A Dialect is what another tool computes under the name of a rule. In a rule
+// map its name stands for its arguments, which others may override:
+// "gamma(captum, gamma=0.1)".
+type Dialect struct {
+	Name string
+	Args []string // by name: "bias=full"
 }
 
 // A Call is a rule with its arguments, one for each parameter.
@@ -72,36 +87,80 @@ type Call struct {
 
 // Of returns r with the given arguments, written as in a rule map: by name,
 // "eps=1e-6"; numbers in the order of the parameters, "1e-6"; and words, which
-// say themselves what they are for, "plus".
+// say themselves what they are for, "plus", or the name of a dialect. A number
+// may be Free: "$gamma=0.25".
 func (r *Rule) Of(args ...string) (Call, error) {
-	c := Call{Rule: r, Args: make([]string, len(r.Params))}
-	given := make([]bool, len(r.Params))
+	c, _, err := r.of(args)
+	return c, err
+}
+
+// of is Of. On an error it also returns the index of the argument to blame.
+func (r *Rule) of(args []string) (c Call, bad int, err error) {
+	c = Call{Rule: r, Args: make([]string, len(r.Params))}
 	for i, p := range r.Params {
 		c.Args[i] = p.Default
 	}
+	fail := func(i int, err error) (Call, int, error) { return c, i, fmt.Errorf("rule %s: %w", r.Name, err) }
+	var dialect *Dialect
+	for i, a := range args {
+		d := r.dialect(a)
+		if d == nil {
+			continue
+		}
+		if dialect != nil {
+			return fail(i, fmt.Errorf("%s and %s are two dialects", dialect.Name, d.Name))
+		}
+		dialect = d
+		if err := c.set(d.Args, make([]bool, len(r.Params))); err != nil {
+			panic(fmt.Sprintf("rule %s: dialect %s: %v", r.Name, d.Name, err)) // a bad table
+		}
+	}
+	given := make([]bool, len(r.Params))
+	for i, a := range args {
+		if r.dialect(a) != nil {
+			continue
+		}
+		if err := c.set(args[i:i+1], given); err != nil {
+			return fail(i, err)
+		}
+	}
+	return c, 0, nil
+}
+
+// set gives arguments to the parameters that they are for.
+func (c Call) set(args []string, given []bool) error {
 	for _, a := range args {
-		i, value, err := r.place(a, given)
-		if err == nil {
-			err = r.Params[i].check(value)
-		}
-		if err == nil && given[i] {
-			err = fmt.Errorf("%s is given twice", r.Params[i].Name)
-		}
+		i, value, err := c.Rule.place(a, given)
 		if err != nil {
-			return c, fmt.Errorf("rule %s: %w", r.Name, err)
+			return err
+		}
+		if err := c.Rule.Params[i].check(value); err != nil {
+			return err
+		}
+		if given[i] {
+			return fmt.Errorf("%s is given twice", c.Rule.Params[i].Name)
 		}
 		c.Args[i], given[i] = value, true
 	}
-	return c, nil
+	return nil
+}
+
+func (r *Rule) dialect(name string) *Dialect {
+	for i := range r.Dialects {
+		if r.Dialects[i].Name == name {
+			return &r.Dialects[i]
+		}
+	}
+	return nil
 }
 
 // place finds the parameter that an argument is for.
 func (r *Rule) place(arg string, given []bool) (i int, value string, err error) {
-	if name, value, named := strings.Cut(arg, "="); named {
+	if name, value, named := strings.Cut(arg, "="); named && !isFree(arg) {
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		i = slices.IndexFunc(r.Params, func(p Param) bool { return p.Name == name })
 		if i < 0 {
-			err = fmt.Errorf("there is no parameter %q (there is %s)", name, paramNames(r.Params))
+			err = fmt.Errorf("there is no parameter %q%s (there is %s)", name, diag.DidYouMean(name, r.paramNames()), r.takes())
 		}
 		return i, value, err
 	}
@@ -110,7 +169,7 @@ func (r *Rule) place(arg string, given []bool) (i int, value string, err error) 
 			return i, arg, nil
 		}
 	}
-	return -1, "", fmt.Errorf("no parameter takes %q (there is %s)", arg, paramNames(r.Params))
+	return -1, "", fmt.Errorf("no parameter takes %q%s (there is %s)", arg, diag.DidYouMean(arg, r.words()), r.takes())
 }
 
 // MustOf is Of for arguments written in Go code; it panics on bad ones.
@@ -129,6 +188,10 @@ func (p Param) check(a string) error {
 		}
 		return nil
 	}
+	if isFree(a) {
+		_, err := parseFree(a)
+		return err
+	}
 	_, err := p.numbers(a)
 	return err
 }
@@ -141,16 +204,26 @@ func (p Param) numbers(a string) ([]float32, error) {
 	}
 	fs := make([]float32, len(parts))
 	for i, part := range parts {
-		f, err := strconv.ParseFloat(part, 32)
-		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+		f, err := number32(part)
+		if err != nil {
 			if p.List {
 				return nil, fmt.Errorf("%s is %q, want a number, or several with / between", p.Name, a)
 			}
 			return nil, fmt.Errorf("%s is %q, want a number", p.Name, a)
 		}
-		fs[i] = float32(f)
+		fs[i] = f
 	}
 	return fs, nil
+}
+
+// number32 reads a finite number as a float32, which parameters of ONNX
+// functions are.
+func number32(s string) (float32, error) {
+	f, err := strconv.ParseFloat(s, 32)
+	if err == nil && (math.IsInf(f, 0) || math.IsNaN(f)) {
+		err = strconv.ErrRange
+	}
+	return float32(f), err
 }
 
 // String returns the call as a rule map writes it, with every argument:
@@ -162,13 +235,17 @@ func (c Call) String() string {
 	return c.Rule.Name + "(" + strings.Join(c.Args, ", ") + ")"
 }
 
-// Float returns the numeric argument for the named parameter.
-func (c Call) Float(name string) float64 {
+// Float returns the numeric argument for the named parameter; ok is false if
+// it is not known before the model runs, because it is free.
+func (c Call) Float(name string) (f float64, ok bool) {
+	if isFree(c.Word(name)) {
+		return 0, false
+	}
 	f, err := strconv.ParseFloat(c.Word(name), 64)
 	if err != nil {
-		panic(fmt.Sprintf("rule %s: parameter %s is not a number", c.Rule.Name, name)) // Of has checked it
+		panic(fmt.Sprintf("rule %s: parameter %s is not one number", c.Rule.Name, name)) // Of has checked it
 	}
-	return f
+	return f, true
 }
 
 // Attr returns the numeric argument for the named parameter as an attribute of
@@ -197,17 +274,52 @@ func (c Call) index(name string) int {
 	panic(fmt.Sprintf("rule %s has no parameter %s", c.Rule.Name, name))
 }
 
-// paramNames lists parameters for messages: "eps, stabilizer (sign or plus)".
-func paramNames(ps []Param) string {
-	if len(ps) == 0 {
+// AtZero reports whether an input of value 0 can get relevance: by the rule's
+// formula, or because the share of a bias is handed to all inputs.
+func (c Call) AtZero() bool {
+	i := slices.IndexFunc(c.Rule.Params, func(p Param) bool { return p.Name == "bias" })
+	return c.Rule.AtZero || i >= 0 && c.Args[i] == "share"
+}
+
+// takes lists parameters for messages: "eps, stabilizer (sign or plus)".
+func (r *Rule) takes() string {
+	if len(r.Params) == 0 {
 		return "none"
 	}
-	names := make([]string, len(ps))
-	for i, p := range ps {
-		names[i] = p.Name
+	names := r.paramNames()
+	for i, p := range r.Params {
 		if p.Choices != nil {
 			names[i] += " (" + strings.Join(p.Choices, " or ") + ")"
 		}
 	}
-	return strings.Join(names, ", ")
+	text := strings.Join(names, ", ")
+	if len(r.Dialects) > 0 {
+		text += "; dialects " + strings.Join(r.dialectNames(), ", ")
+	}
+	return text
+}
+
+func (r *Rule) paramNames() []string {
+	names := make([]string, len(r.Params))
+	for i, p := range r.Params {
+		names[i] = p.Name
+	}
+	return names
+}
+
+func (r *Rule) dialectNames() []string {
+	names := make([]string, len(r.Dialects))
+	for i, d := range r.Dialects {
+		names[i] = d.Name
+	}
+	return names
+}
+
+// words lists what an argument without a name can be.
+func (r *Rule) words() []string {
+	words := r.dialectNames()
+	for _, p := range r.Params {
+		words = append(words, p.Choices...)
+	}
+	return words
 }

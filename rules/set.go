@@ -11,8 +11,10 @@ import (
 // documentation.
 func Standard() Set {
 	return Set{
-		Epsilon, EpsilonBias, Bilinear, UniformEpsilon, Uniform, Identity, Taylor, NormIdentity, LayerNormEpsilon,
-		Gamma, ZPlus, AlphaBeta, ZBox, WSquare, Flat, Move, Pass, Gradient, Stop,
+		Epsilon, EpsilonBias, Norm, Mean, Bilinear, UniformEpsilon, Uniform, Identity, StraightThrough, Taylor, NormIdentity, LayerNormEpsilon,
+		Gamma, ZPlus, AlphaBeta, ZBox, WSquare, Flat, DeepTaylor,
+		WinnerTakesAll, Proportional, Average,
+		Move, Pass, Gradient, DeconvNet, GuidedBackprop, BetaSmooth, Stop,
 	}
 }
 
@@ -32,7 +34,15 @@ func (s Set) Lookup(name string) *Rule {
 // Parse reads a rule with its arguments, as Call.String writes it:
 // "epsilon(1e-6, sign)".
 func (s Set) Parse(text string) (Call, error) {
-	name, rest, hasArgs := strings.Cut(strings.TrimSpace(text), "(")
+	c, _, err := s.parse(text)
+	return c, err
+}
+
+// parse is Parse. On an error it also returns where in the text the part to
+// blame begins.
+func (s Set) parse(text string) (c Call, at int, err error) {
+	name, rest, hasArgs := strings.Cut(text, "(")
+	at = skipSpace(text, 0)
 	name = strings.TrimSpace(name)
 	r := s.Lookup(name)
 	if r == nil {
@@ -44,20 +54,29 @@ func (s Set) Parse(text string) (Call, error) {
 		if name == "" {
 			err = diag.Errorf("LX5003", "the rule is missing")
 		}
-		return Call{}, err.Help("the rules are %s", strings.Join(names, ", "))
+		return Call{}, at, err.Help("the rules are %s", strings.Join(names, ", "))
 	}
 	if !hasArgs {
-		return r.Of()
+		c, err = r.Of()
+		return c, at, err
 	}
 	rest, ok := strings.CutSuffix(strings.TrimSpace(rest), ")")
 	if !ok {
-		return Call{}, diag.Errorf("LX5003", "rule %s: a closing parenthesis is missing", name)
+		return Call{}, at, diag.Errorf("LX5003", "rule %s: a closing parenthesis is missing", name)
 	}
 	var args []string
+	var starts []int
+	next := strings.IndexByte(text, '(') + 1
 	for a := range strings.SplitSeq(rest, ",") {
+		start := skipSpace(text, next)
+		next += len(a) + 1
 		if a = strings.TrimSpace(a); a != "" {
-			args = append(args, a)
+			args, starts = append(args, a), append(starts, start)
 		}
 	}
-	return r.Of(args...)
+	c, bad, err := r.of(args)
+	if err != nil {
+		return c, starts[bad], err
+	}
+	return c, at, nil
 }

@@ -15,18 +15,19 @@
 //
 // # Matrix products
 //
-//	for every 280 rows of A, 768 of k, 32 columns of B:      gemm_plan.go
+//	for every 560 rows of A, 768 of k, 32 columns of B:      gemm_plan.go
 //		copy the piece of B to a panel [k][32]               packB
 //		for every 14 rows of A: C[14×32] += A·panel          tile
+//			fetch a part of the next piece of B              prefetch
 //
 // The tile keeps 28 registers of C and streams k: two loads of B, and for every
 // row a broadcast of A and two fused multiply-adds. A is read where it lies, in
 // rows or, with transA, in columns. Packing a transposed B transposes it in
 // registers, so x·w and x·wᵀ cost about the same, and one copy of a weight, such as a mapped
-// file, serves the forward pass and the relevance pass. Another storage type would be
-// expanded there too, and the tile would not know. Each height from 1 to 14 rows has its own tile,
-// so that none has idle rows. One row or column of C goes to dots and axpys, which
-// read the matrix once.
+// file, serves the forward pass and the relevance pass. A weight of 16, 8 or 4 bits
+// becomes float32s there too (GemmStored), and the tile does not know. Each height from
+// 1 to 14 rows has its own tile, so that none has idle rows. One row or column of C goes
+// to dots and axpys, which read the matrix once.
 //
 // # Elementwise
 //

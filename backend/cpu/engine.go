@@ -83,6 +83,8 @@ type kernels struct {
 	// packN copies B[kc,cols] to dst[kc,nr]; packT the transpose of B[cols,kc].
 	// Columns of dst from cols on are left undefined.
 	packN, packT func(kc, cols int, b []float32, ldb int, dst []float32)
+	// prefetch fetches one row or more of src, bytes > 0 of each, into the cache.
+	prefetch func(rows, bytes int, src *float32, ld int)
 	// dots computes y[i] = Σ_p b[i·ld+p]·x[p], i < n.
 	dots func(n, k int, b *float32, ld int, x, y *float32)
 	// axpys computes y[j] = Σ_p x[p]·b[p·ld+j], j < n.
@@ -91,12 +93,25 @@ type kernels struct {
 	transpose func(rows, k int, src *float32, lds int, dst *float32, ldd int)
 	lanes     int
 
+	// widenHalf and widenBrain make float32s of float16 and bfloat16.
+	widenHalf, widenBrain func(n int, src *uint16, dst *float32)
+	// scaleInts and scaleIntsEach compute (integer - zero)·scale, n a multiple of
+	// lanes; nil where portable code does it.
+	scaleInts     [numInts]scaleFunc
+	scaleIntsEach [numInts]scaleEachFunc
+
 	unary  [numUnary]func(n int, x, y *float32)
 	binary [numBinary]binaryKernels
 	// divEps: y = r/(z+eps). divSignEps: y = r/(z+eps·sign z), sign 0 = 1.
 	divEps, divSignEps func(n int, r, z, y *float32, eps float32)
 	mulAdd             func(n int, a, b, c, y *float32) // y = a·b+c
 	axpy               func(n int, s float32, x, y *float32)
+	// evens computes dst[i] = src[2i]; largest is KeepLargest of neighbouring elements.
+	// n is a multiple of lanes.
+	evens   func(n int, src, dst *float32)
+	largest func(n int, x *float32, first, step int, best *float32, at *int32)
+	// shifts computes dst[i] = b + Σ_t w[t]·src[at[t]+i], taps ≥ 1.
+	shifts func(n int, b float32, taps int, w *float32, at *int, src, dst *float32)
 
 	reduce    [numReduce]func(n int, x *float32) float32
 	dot       func(n int, x, y *float32) float32
@@ -112,6 +127,11 @@ type kernels struct {
 // A[k,mr]. B has nr readable columns; cols ≤ nr of C are written.
 type tileFunc = func(mr, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, accumulate bool, cols int)
 
+type (
+	scaleFunc     = func(n int, src *byte, zero, scale float32, dst *float32)
+	scaleEachFunc = func(n int, src *byte, zero, scale, dst *float32)
+)
+
 // binaryKernels are the three operand forms of one operation: two vectors, a
 // vector with a number, a number with a vector.
 type binaryKernels struct {
@@ -126,7 +146,7 @@ func at(s []float32, i int) *float32 {
 }
 
 // view is the n elements at p.
-func view(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
+func view[T any](p *T, n int) []T { return unsafe.Slice(p, n) }
 
 // shift is the element i places after p.
 func shift(p *float32, i int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*i)) }

@@ -29,7 +29,11 @@ func avx512() *kernels {
 			transpose512(min(16, cols-j), kc, at(b, j*ldb), ldb, at(dst, j), 32)
 		}
 	}
-	ks.dots, ks.axpys, ks.transpose = dots512, axpys512, transpose512
+	ks.dots, ks.axpys, ks.transpose, ks.prefetch = dots512, axpys512, transpose512, prefetch
+	ks.shifts, ks.evens, ks.largest = shifts512, evens512, largest512
+	ks.widenHalf, ks.widenBrain = inWholes(16, widenHalf512, widenHalfGo), inWholes(16, widenBrain512, widenBrainGo)
+	ks.scaleInts = [numInts]scaleFunc{scaleSignedBytes512, scaleBytes512, scaleSignedNibbles512, scaleNibbles512}
+	ks.scaleIntsEach = [numInts]scaleEachFunc{scaleEachSignedBytes512, scaleEachBytes512, scaleEachSignedNibbles512, scaleEachNibbles512}
 	ks.vector512()
 	return ks
 }
@@ -46,7 +50,12 @@ func avx2() *kernels {
 			transpose256(min(8, cols-j), kc, at(b, j*ldb), ldb, at(dst, j), 16)
 		}
 	}
-	ks.dots, ks.axpys, ks.transpose = dots256, axpys256, transpose256
+	ks.dots, ks.axpys, ks.transpose, ks.prefetch = dots256, axpys256, transpose256, prefetch
+	ks.shifts, ks.evens, ks.largest = shifts256, evens256, largest256
+	// A processor that has AVX2 has F16C.
+	ks.widenHalf, ks.widenBrain = inWholes(8, widenHalf256, widenHalfGo), inWholes(8, widenBrain256, widenBrainGo)
+	ks.scaleInts = [numInts]scaleFunc{scaleSignedBytes256, scaleBytes256, scaleSignedNibbles256, scaleNibbles256}
+	ks.scaleIntsEach = [numInts]scaleEachFunc{scaleEachSignedBytes256, scaleEachBytes256, scaleEachSignedNibbles256, scaleEachNibbles256}
 	ks.vector256()
 	return ks
 }

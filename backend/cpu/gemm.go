@@ -78,6 +78,7 @@ func (o operand) from(offset int) operand {
 type product struct {
 	m, n, k    int
 	a, b, c    operand
+	stored     Stored // B, if it is not of float32s; b then has no data
 	accumulate bool
 }
 
@@ -94,9 +95,24 @@ func (g product) check(nb int, offA, offB, offC []int) {
 	}
 	for i := range nb {
 		g.a.check("A", g.m, g.k, offA[i])
-		g.b.check("B", g.k, g.n, offB[i])
+		g.checkB(offB[i])
 		g.c.check("C", g.m, g.n, offC[i])
 	}
+}
+
+func (g product) checkB(off int) {
+	if g.stored == nil {
+		g.b.check("B", g.k, g.n, off)
+		return
+	}
+	want := [2]int{g.k, g.n}
+	if g.b.trans {
+		want = [2]int{g.n, g.k}
+	}
+	if rows, cols := g.stored.Dims(); want != [2]int{rows, cols} {
+		panic(fmt.Sprintf("cpu.GemmStored: B is stored as %d×%d, want %d×%d", rows, cols, want[0], want[1]))
+	}
+	g.stored.check()
 }
 
 func (o operand) check(name string, rows, cols, off int) {

@@ -2,7 +2,9 @@ package cpu
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // gflops reports the rate of flop floating point operations an iteration.
@@ -39,6 +41,43 @@ func benchGemm(b *testing.B, e *Engine, m, n, k int, transA, transB bool) {
 		e.Gemm(m, n, k, x.data, x.ld, transA, y.data, y.ld, transB, c, n, false)
 	}
 	gflops(b, 2*m*n*k)
+}
+
+// BenchmarkStored compares weights of smaller types with float32s, forward and
+// transposed, for many rows and for one.
+func BenchmarkStored(b *testing.B) {
+	e := Best()
+	defer e.Close()
+	r := rand.New(rand.NewPCG(1, 1))
+	const k, n = 1536, 1536
+	for name, s := range map[string]Stored{
+		"float16":               randomHalf(r, k, n, false),
+		"bfloat16":              randomHalf(r, k, n, true),
+		"int8, scale per row":   randomQuantized(r, k, n, Int8, 1, n, false),
+		"int4, blocks down":     randomQuantized(r, k, n, Int4, 32, 1, true),
+		"uint4, blocks across":  randomQuantized(r, k, n, Uint4, 1, 32, true),
+		"uint4, blocks of 16":   randomQuantized(r, k, n, Uint4, 1, 16, true),
+		"int8, scale by column": randomQuantized(r, k, n, Int8, k, 1, false),
+	} {
+		w := dense(s)
+		for _, m := range []int{452, 32, 1} {
+			x, c := random(1, m*k), make([]float32, m*n)
+			for _, trans := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s/rows=%d/trans=%t", name, m, trans), func(b *testing.B) {
+					stored, full := time.Hour, time.Hour
+					for b.Loop() {
+						start := time.Now()
+						e.GemmStored(m, n, k, x, k, false, s, trans, c, n, false)
+						stored = min(stored, time.Since(start))
+						start = time.Now()
+						e.Gemm(m, n, k, x, k, false, w, n, trans, c, n, false)
+						full = min(full, time.Since(start))
+					}
+					b.ReportMetric(float64(stored)/float64(full), "of-float32")
+				})
+			}
+		}
+	}
 }
 
 // BenchmarkAttention: 9 heads of 64 inside rows of 576, as attention forward

@@ -3,8 +3,8 @@ package cpu
 // Blocking. The optimum is flat: k blocks of 256 to 1024 differ by 4 %.
 const (
 	kcMax  = 768 // k block: a packed B panel of 768×32 floats is 96 KiB of L2
-	mcMax  = 280 // row block: 20 tiles of 14 rows use one packed panel
-	ncMax  = 128 // columns of one task
+	mcMax  = 560 // row block: 40 tiles of 14 rows use one packed panel
+	ncMax  = 64  // columns of one task: small enough for threads to finish together
 	rowMin = 56  // a task has at least this many rows, or packing B costs more than it gains
 
 	directPanels = 5 // up to this many row tiles B is read where it lies
@@ -161,22 +161,62 @@ func (e *Engine) block(g product, i0, i1, j0, j1 int) {
 		for p := 0; p < g.k; p += kb {
 			kc := min(kb, g.k-p)
 			for j := j0; j < j1; j += nr {
-				b, ldb := at(*buf, 0), nr
+				b, ldb, next := at(*buf, 0), nr, rowsAhead{}
 				if direct && j+nr <= g.n {
 					b, ldb = at(g.b.data, p*g.b.ld+j), g.b.ld
 				} else {
 					e.packB(g, p, kc, j, *buf)
+					next = e.packedNext(g, p, kb, j, j0, j1)
 				}
-				e.tiles(g, i, min(i1, i+mcMax), p, kc, j, b, ldb)
+				e.tiles(g, i, min(i1, i+mcMax), p, kc, j, b, ldb, next)
 			}
 		}
 	}
 }
 
-// packB lays B[p:p+kc, j:j+nr] out for the tiles. A storage type other than
-// float32 would be expanded here.
+// rowsAhead are rows of B that will be packed soon.
+type rowsAhead struct {
+	first       *float32
+	rows, bytes int
+	ld          int
+}
+
+// packedNext is what is packed after the panel at p and j of a task with columns
+// j0 to j1. What this thread will do after the task is a guess: threads take tasks
+// in turn. Weights come from memory, and packing waits for it otherwise (2 %).
+func (e *Engine) packedNext(g product, p, kb, j, j0, j1 int) rowsAhead {
+	if j += e.k.nr; j >= j1 {
+		p, j = p+kb, j0
+	}
+	if p >= g.k {
+		p, j = 0, j0+(j1-j0)*e.Threads()
+	}
+	if j >= g.n || g.stored != nil { // which is small
+		return rowsAhead{}
+	}
+	kc, cols := min(kb, g.k-p), min(e.k.nr, g.n-j)
+	if g.b.trans {
+		return rowsAhead{at(g.b.data, j*g.b.ld+p), cols, 4 * kc, g.b.ld}
+	}
+	return rowsAhead{at(g.b.data, p*g.b.ld+j), kc, 4 * cols, g.b.ld}
+}
+
+// fetch prefetches part t of n.
+func (r rowsAhead) fetch(e *Engine, t, n int) {
+	lo, hi := r.rows*t/n, r.rows*(t+1)/n
+	if lo < hi {
+		e.k.prefetch(hi-lo, r.bytes, shift(r.first, lo*r.ld), r.ld)
+	}
+}
+
+// packB lays B[p:p+kc, j:j+nr] out for the tiles. A matrix of another type becomes
+// float32s here.
 func (e *Engine) packB(g product, p, kc, j int, dst []float32) {
 	cols := min(e.k.nr, g.n-j)
+	if g.stored != nil {
+		e.packStored(g, p, kc, j, cols, dst)
+		return
+	}
 	if g.b.trans {
 		e.k.packT(kc, cols, g.b.data[j*g.b.ld+p:], g.b.ld, dst)
 		return
@@ -185,8 +225,8 @@ func (e *Engine) packB(g product, p, kc, j int, dst []float32) {
 }
 
 // tiles computes C[i0:i1, j:j+nr] (+)= A[i0:i1, p:p+kc]·b in tiles of nearly equal
-// height, so that no tile has idle rows.
-func (e *Engine) tiles(g product, i0, i1, p, kc, j int, b *float32, ldb int) {
+// height, so that no tile has idle rows, and fetches next meanwhile.
+func (e *Engine) tiles(g product, i0, i1, p, kc, j int, b *float32, ldb int, next rowsAhead) {
 	tile, rowStep, a := e.k.tile, g.a.ld, i0*g.a.ld+p
 	if g.a.trans {
 		tile, rowStep, a = e.k.tileT, 1, p*g.a.ld+i0
@@ -199,6 +239,7 @@ func (e *Engine) tiles(g product, i0, i1, p, kc, j int, b *float32, ldb int) {
 			mr++
 		}
 		tile(mr, kc, at(g.a.data, a), g.a.ld, b, ldb, at(g.c.data, i0*g.c.ld+j), g.c.ld, g.accumulate || p > 0, min(e.k.nr, g.n-j))
+		next.fetch(e, t, n)
 		i0 += mr
 		a += mr * rowStep
 	}
@@ -207,7 +248,7 @@ func (e *Engine) tiles(g product, i0, i1, p, kc, j int, b *float32, ldb int) {
 // readsInPlace says that B is used by so few row tiles that packing it does not
 // pay; a row stride that crowds few cache sets is bearable only for the fewest.
 func (e *Engine) readsInPlace(g product, kc int) bool {
-	if g.b.trans {
+	if g.b.trans || g.stored != nil {
 		return false
 	}
 	limit := e.k.mr * directPanels

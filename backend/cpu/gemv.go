@@ -5,6 +5,11 @@ package cpu
 func (e *Engine) vectors(g product, nb int, offA, offB, offC []int) {
 	for i := range nb {
 		p := g.at(offA[i], offB[i], offC[i])
+		if g.stored != nil && g.n == 1 {
+			buf := borrow(&e.large, g.k)
+			defer e.large.Put(buf)
+			p.b, p.stored = g.columnOfB(e, (*buf)[:g.k]), nil
+		}
 		if g.n == 1 && g.m > 1 { // C = A·b is Cᵀ = bᵀ·Aᵀ
 			p.a, p.b = flip(p.b), flip(p.a)
 			p.n, p.c.ld = p.m, 1
@@ -52,6 +57,10 @@ func (e *Engine) rowTimes(g product, x, y []float32) {
 	width, do := 192, func(j, n int) { e.k.axpys(n, g.k, at(x, 0), at(g.b.data, j), g.b.ld, at(y, j)) }
 	if g.b.trans {
 		width, do = 64, func(j, n int) { e.k.dots(n, g.k, at(g.b.data, j*g.b.ld), g.b.ld, at(x, 0), at(y, j)) }
+	}
+	if g.stored != nil {
+		e.rowTimesStored(g, x, y)
+		return
 	}
 	if 2*g.n*g.k < serialFlops {
 		do(0, g.n)

@@ -70,6 +70,13 @@ func TestNothingOutsideTheOperandsIsRead(t *testing.T) {
 				x, y, d := at(fa, n), at(fb, n), at(fc, n)
 				rowsInFences(e, n, x, y, d)
 			}
+			for rows := 1; rows < 40; rows += 3 {
+				for cols := 1; cols < 70; cols += 2 {
+					data := at(fa, (rows*cols+1)/2)
+					bytes := unsafe.Slice((*byte)(unsafe.Pointer(&data[0])), 4*len(data))
+					storedInFences(e, rows, cols, bytes[len(bytes)-2*rows*cols:], at(fb, max(cols, rows*ceil(cols, 16))), at(fc, 200), make([]float32, 200))
+				}
+			}
 			for _, s := range [][2]int{{3, 5}, {17, 33}, {70, 130}, {64, 64}} {
 				CopyStrided(e, at(fc, s[0]*s[1]), []int{s[0], s[1]}, at(fa, s[0]*s[1]), 0, []int{1, s[0]})
 			}
@@ -103,6 +110,23 @@ func rowsInFences(e *Engine, n int, x, y, d []float32) {
 	e.RowDot(1, n, one, x, y)
 	e.RowMoments(1, n, one, one, x)
 	e.SumColumns(1, n, d, x)
+	e.SumOfShifts(d[:n/2], 1, y[:min(n, 2)], x, []int{0, n - n/2}[:min(n, 2)])
+}
+
+// storedInFences multiplies with matrices of smaller types.
+func storedInFences(e *Engine, rows, cols int, data []byte, scale, a, c []float32) {
+	halves := unsafe.Slice((*uint16)(unsafe.Pointer(&data[0])), rows*cols)
+	stored := []Stored{&Half{Rows: rows, Cols: cols, Data: halves}, &Half{Rows: rows, Cols: cols, Data: halves, Brain: true}}
+	for t := range numInts {
+		end := data[len(data)-t.bytes(rows*cols):]
+		stored = append(stored,
+			&Quantized{Rows: rows, Cols: cols, Ints: t, Data: end, BlockRows: 1, BlockCols: 16, Scale: scale},
+			&Quantized{Rows: rows, Cols: cols, Ints: t, Data: end, BlockRows: rows, BlockCols: 1, Scale: scale[len(scale)-cols:], Zero: end})
+	}
+	for _, s := range stored {
+		e.GemmStored(2, cols, rows, a[:2*rows], rows, false, s, false, c[:2*cols], cols, false)
+		e.GemmStored(2, rows, cols, a[:2*cols], cols, false, s, true, c[:2*rows], rows, false)
+	}
 }
 
 // A weight that lies in a mapped file at any byte offset is used where it lies.

@@ -7,6 +7,9 @@ package cpu
 // pause rests for a few dozen cycles: for polling loops.
 func pause()
 
+// prefetch fetches one row or more of so many bytes each, at least one, into the second-level cache.
+func prefetch(rows int, bytes int, src *float32, ld int)
+
 // peak512 runs n rounds of independent fused multiply-adds: the benchmarks' yardstick.
 func peak512(n int)
 
@@ -144,6 +147,45 @@ func axpys512(n int, k int, x *float32, b *float32, ld int, y *float32)
 
 // transpose512 transposes rows of k elements, as many as a register has lanes or fewer.
 func transpose512(rows int, k int, src *float32, lds int, dst *float32, ldd int)
+
+// widenHalf512 makes float32s of halves.
+func widenHalf512(n int, src *uint16, dst *float32)
+
+// widenBrain512 makes float32s of halves.
+func widenBrain512(n int, src *uint16, dst *float32)
+
+// scaleSignedBytes512 makes float32s of integers of 8 bits.
+func scaleSignedBytes512(n int, src *uint8, zero float32, scale float32, dst *float32)
+
+// scaleBytes512 makes float32s of integers of 8 bits.
+func scaleBytes512(n int, src *uint8, zero float32, scale float32, dst *float32)
+
+// scaleSignedNibbles512 makes float32s of integers of 4 bits.
+func scaleSignedNibbles512(n int, src *uint8, zero float32, scale float32, dst *float32)
+
+// scaleNibbles512 makes float32s of integers of 4 bits.
+func scaleNibbles512(n int, src *uint8, zero float32, scale float32, dst *float32)
+
+// scaleEachSignedBytes512 makes float32s of integers of 8 bits.
+func scaleEachSignedBytes512(n int, src *uint8, zero *float32, scale *float32, dst *float32)
+
+// scaleEachBytes512 makes float32s of integers of 8 bits.
+func scaleEachBytes512(n int, src *uint8, zero *float32, scale *float32, dst *float32)
+
+// scaleEachSignedNibbles512 makes float32s of integers of 4 bits.
+func scaleEachSignedNibbles512(n int, src *uint8, zero *float32, scale *float32, dst *float32)
+
+// scaleEachNibbles512 makes float32s of integers of 4 bits.
+func scaleEachNibbles512(n int, src *uint8, zero *float32, scale *float32, dst *float32)
+
+// shifts512 adds up vectors that begin at several places, times a number each.
+func shifts512(n int, b float32, taps int, w *float32, at *int, src *float32, dst *float32)
+
+// evens512 takes every other element.
+func evens512(n int, src *float32, dst *float32)
+
+// largest512 keeps the larger of two elements, and where it is from.
+func largest512(n int, x *float32, first int, step int, best *float32, at *int32)
 
 // neg512: see kernels.
 func neg512(n int, x *float32, y *float32)
@@ -303,6 +345,45 @@ func axpys256(n int, k int, x *float32, b *float32, ld int, y *float32)
 
 // transpose256 transposes rows of k elements, as many as a register has lanes or fewer.
 func transpose256(rows int, k int, src *float32, lds int, dst *float32, ldd int)
+
+// widenHalf256 makes float32s of halves.
+func widenHalf256(n int, src *uint16, dst *float32)
+
+// widenBrain256 makes float32s of halves.
+func widenBrain256(n int, src *uint16, dst *float32)
+
+// scaleSignedBytes256 makes float32s of integers of 8 bits.
+func scaleSignedBytes256(n int, src *uint8, zero float32, scale float32, dst *float32)
+
+// scaleBytes256 makes float32s of integers of 8 bits.
+func scaleBytes256(n int, src *uint8, zero float32, scale float32, dst *float32)
+
+// scaleSignedNibbles256 makes float32s of integers of 4 bits.
+func scaleSignedNibbles256(n int, src *uint8, zero float32, scale float32, dst *float32)
+
+// scaleNibbles256 makes float32s of integers of 4 bits.
+func scaleNibbles256(n int, src *uint8, zero float32, scale float32, dst *float32)
+
+// scaleEachSignedBytes256 makes float32s of integers of 8 bits.
+func scaleEachSignedBytes256(n int, src *uint8, zero *float32, scale *float32, dst *float32)
+
+// scaleEachBytes256 makes float32s of integers of 8 bits.
+func scaleEachBytes256(n int, src *uint8, zero *float32, scale *float32, dst *float32)
+
+// scaleEachSignedNibbles256 makes float32s of integers of 4 bits.
+func scaleEachSignedNibbles256(n int, src *uint8, zero *float32, scale *float32, dst *float32)
+
+// scaleEachNibbles256 makes float32s of integers of 4 bits.
+func scaleEachNibbles256(n int, src *uint8, zero *float32, scale *float32, dst *float32)
+
+// shifts256 adds up vectors that begin at several places, times a number each.
+func shifts256(n int, b float32, taps int, w *float32, at *int, src *float32, dst *float32)
+
+// evens256 takes every other element.
+func evens256(n int, src *float32, dst *float32)
+
+// largest256 keeps the larger of two elements, and where it is from.
+func largest256(n int, x *float32, first int, step int, best *float32, at *int32)
 
 // neg256: see kernels.
 func neg256(n int, x *float32, y *float32)

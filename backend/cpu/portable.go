@@ -7,6 +7,8 @@ func portable() *kernels {
 	return &kernels{
 		kind: Go, mr: 2, nr: 4, lanes: 4,
 		tile: tileGo, tileT: tileTGo, packN: packNGo, packT: packTGo, dots: dotsGo, axpys: axpysGo, transpose: transposeGo,
+		prefetch:  func(rows, bytes int, src *float32, ld int) {},
+		widenHalf: widenHalfGo, widenBrain: widenBrainGo,
 		unary: [numUnary]func(n int, x, y *float32){
 			Neg:        each(func(x float32) float32 { return -x }),
 			Abs:        each(func(x float32) float32 { return float32(math.Abs(float64(x))) }),
@@ -32,7 +34,7 @@ func portable() *kernels {
 			Max: pairs(func(x, y float32) float32 { return max(x, y) }),
 			Min: pairs(func(x, y float32) float32 { return min(x, y) }),
 		},
-		divEps: divEpsGo, divSignEps: divSignEpsGo, mulAdd: mulAddGo, axpy: axpyGo,
+		divEps: divEpsGo, divSignEps: divSignEpsGo, mulAdd: mulAddGo, axpy: axpyGo, shifts: shiftsGo, evens: evensGo, largest: largestGo,
 		reduce: [numReduce]func(n int, x *float32) float32{
 			Sum:        fold(func(s, x float32) float32 { return s + x }),
 			SumSquares: fold(func(s, x float32) float32 { return fma(x, x, s) }),

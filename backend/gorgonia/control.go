@@ -49,36 +49,26 @@ func (e engine) nest(p *program, n *ir.Node) error {
 }
 
 // closed returns a model of a graph in an attribute of n, with what n captures
-// as inputs. Of shapes it claims nothing: a loop may change them.
+// as inputs. Of shapes it claims nothing: a loop may change them. It does not touch
+// the model, which others may be compiling.
 func closed(m *ir.Model, n *ir.Node, g *ir.Graph) *ir.Model {
-	h, _ := ir.CloneGraph(g)
+	captured := n.Captured()
+	inputs := map[*ir.Value]*ir.Value{}
+	for _, v := range captured {
+		inputs[v] = &ir.Value{Name: v.Name, Type: ir.Type{Elem: v.Type.Elem}}
+	}
+	h := ir.CloneOver(g, inputs)
 	for _, v := range h.Inputs {
 		v.Type.Shape = nil
 	}
-	for _, v := range n.Captured() {
-		in := h.Input(v.Name, ir.Type{Elem: v.Type.Elem})
-		redirect(h, v, in)
+	for _, v := range captured {
+		in := inputs[v]
+		for h.Find(in.Name) != nil { // of another graph around n
+			in.Name += "'"
+		}
+		h.Inputs = append(h.Inputs, in)
 	}
 	return &ir.Model{Graph: h, Funcs: m.Funcs, Opsets: m.Opsets, Ops: m.Ops}
-}
-
-// redirect makes what g and the graphs within it read of v read w.
-func redirect(g *ir.Graph, v, w *ir.Value) {
-	for n := range g.Nodes() {
-		for i, x := range n.In {
-			if x == v {
-				n.SetInput(i, w)
-			}
-		}
-		for sub := range n.Subgraphs() {
-			redirect(sub, v, w)
-		}
-	}
-	for i, x := range g.Outputs {
-		if x == v {
-			g.Outputs[i] = w
-		}
-	}
 }
 
 // control runs an If, a Loop or a Scan: the graphs by sessions of their own, what

@@ -2,6 +2,10 @@ package gorgonia
 
 import (
 	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,5 +86,47 @@ g (float[2,S] x, float[2] z) => (last, y) {
 				}
 			}
 		})
+	}
+}
+
+// TestCompileAtOnce says that several goroutines may compile a model with graphs in
+// attributes at once: compiling does not touch what reads its values.
+func TestCompileAtOnce(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("g (bool c, float[S] x) => (y) {\n  v0 = Neg (x)\n")
+	const branches = 20
+	for i := range branches {
+		fmt.Fprintf(&text, `  v%d = If <
+    then_branch = a%d () => (float[S] p) { p = Add (v0, x) },
+    else_branch = b%d () => (float[S] q) { q = Sub (v0, v%d) }
+  > (c)
+`, i+1, i, i, i)
+	}
+	fmt.Fprintf(&text, "  y = Neg (v%d)\n}", branches)
+	m := parsed(t, text.String())
+	var all sync.WaitGroup
+	var ended atomic.Bool
+	for range 4 {
+		all.Go(func() {
+			for range 10 {
+				if _, err := (engine{}).Compile(m, backend.Options{}); err != nil {
+					t.Error(err)
+				}
+			}
+			ended.Store(true)
+		})
+	}
+	v := m.Graph.Find("v0")
+	readers := v.NumUses()
+	for !ended.Load() {
+		if n := v.NumUses(); n != readers {
+			t.Errorf("%v had %d readers, and while it was compiled %d", v, readers, n)
+			break
+		}
+	}
+	all.Wait()
+	got := ran(t, open(t, m, backend.Options{}), tensors{"c": ir.Of([]bool{true}), "x": ones(2)})
+	if d := cmp.Diff([]float64{0, 0}, got); d != "" {
+		t.Errorf("y (-want +got):\n%s", d)
 	}
 }

@@ -70,7 +70,7 @@ func BenchmarkMaxPool(b *testing.B) {
 func benchmark(b *testing.B, text string, flops int) {
 	s := open(b, parsed(b, text), backend.Options{})
 	s.memory.poison = false
-	n := s.plans[0].nodes[0]
+	n := s.plans[0].steps[0].n
 	c := &call{session: s, n: n, ids: s.plans[0].ids[0]}
 	for _, v := range n.In {
 		shape, _ := v.Type.Static()
@@ -82,7 +82,7 @@ func benchmark(b *testing.B, text string, flops int) {
 	best := time.Hour
 	for b.Loop() {
 		start := time.Now()
-		if _, err := s.plans[0].kernels[0](c); err != nil {
+		if _, err := s.plans[0].steps[0].run(c); err != nil {
 			b.Fatal(err)
 		}
 		c.settle()

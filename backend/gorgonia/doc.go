@@ -27,4 +27,8 @@
 // returns new values or views. What it has taken and does not return goes back
 // by itself. Nodes without a kernel run in the reference interpreter, which is
 // slow; Interpreted lists them.
+//
+// A weight of a small type that only products read, transposed or not, stays as it
+// is stored: the node that would unpack it passes it on, and the products make
+// float32s of a panel at a time (kernel_matmul_stored.go).
 package gorgonia

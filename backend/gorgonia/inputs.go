@@ -6,21 +6,27 @@ import (
 	"github.com/lxtc/lxtc/ir"
 )
 
-// checkInputs reports inputs that are missing or do not fit what the graph
+// inputs returns the inputs of g in its order, with defaults for those that are
+// left out. It reports inputs that are missing or do not fit what the graph
 // declares. Symbols must stand for one number throughout; a dimension that is
 // a product is left to the kernels.
-func checkInputs(g *ir.Graph, in map[string]*ir.Tensor) error {
+func inputs(g *ir.Graph, in map[string]*ir.Tensor) ([]*ir.Tensor, error) {
 	symbols := map[string]int{}
-	for _, v := range g.Inputs {
+	ts := make([]*ir.Tensor, len(g.Inputs))
+	for i, v := range g.Inputs {
 		t := in[v.Name]
 		if t == nil {
-			return fmt.Errorf("input %q is missing", v.Name)
+			t = v.Default
+		}
+		if t == nil {
+			return nil, fmt.Errorf("input %q is missing", v.Name)
 		}
 		if err := fits(t, v.Type, symbols); err != nil {
-			return fmt.Errorf("input %q: %w", v.Name, err)
+			return nil, fmt.Errorf("input %q: %w", v.Name, err)
 		}
+		ts[i] = t
 	}
-	return nil
+	return ts, nil
 }
 
 func fits(t *ir.Tensor, want ir.Type, symbols map[string]int) error {

@@ -1,6 +1,9 @@
 package gorgonia
 
-import "github.com/lxtc/lxtc/ir"
+import (
+	"github.com/lxtc/lxtc/backend/cpu"
+	"github.com/lxtc/lxtc/ir"
+)
 
 // phases is how a plane is laid out for a depthwise convolution, of one or two
 // spatial axes: an output is a sum of planes times numbers, each plane a shift
@@ -12,10 +15,10 @@ import "github.com/lxtc/lxtc/ir"
 type phases struct {
 	v, h     axisPhases // vertical, horizontal
 	pitch    int
-	size     int // floats of one phase
-	acc      int // floats of the accumulator
-	taps     []phaseTap
-	vertical int // output rows
+	size     int   // floats of one phase
+	acc      int   // floats of the accumulator
+	taps     []int // where in the phases, which lie one after the other, each tap of the window begins
+	vertical int   // output rows
 }
 
 // axisPhases is one axis: what is read of it.
@@ -23,10 +26,6 @@ type axisPhases struct {
 	in, out, stride, before int
 	reach                   int // positions that taps reach beyond the output, in a phase
 }
-
-// phaseTap is one tap of the window: it reads phase number phase, from element
-// shift on.
-type phaseTap struct{ phase, shift int }
 
 func phasesOf(g *convolution) *phases {
 	ws := g.ws
@@ -46,17 +45,15 @@ func phasesOf(g *convolution) *phases {
 	for i := range vKernel {
 		for j := range w.Kernel {
 			y, x := i*vDilation, j*w.Dilation
-			ph.taps = append(ph.taps, phaseTap{
-				phase: y%ph.v.stride*ph.h.stride + x%ph.h.stride,
-				shift: y/ph.v.stride*ph.pitch + x/ph.h.stride,
-			})
+			phase := y%ph.v.stride*ph.h.stride + x%ph.h.stride
+			ph.taps = append(ph.taps, phase*ph.size+y/ph.v.stride*ph.pitch+x/ph.h.stride)
 		}
 	}
 	return ph
 }
 
 // split writes the phases of plane x to dst, zeros for padding.
-func (ph *phases) split(dst, x []float32) {
+func (ph *phases) split(e *cpu.Engine, dst, x []float32) {
 	for ry := range ph.v.stride {
 		for rx := range ph.h.stride {
 			d := dst[(ry*ph.h.stride+rx)*ph.size:][:ph.size]
@@ -67,7 +64,7 @@ func (ph *phases) split(dst, x []float32) {
 					clear(row)
 					continue
 				}
-				ph.splitRow(row, x[y*ph.h.in:(y+1)*ph.h.in], rx-ph.h.before)
+				ph.splitRow(e, row, x[y*ph.h.in:(y+1)*ph.h.in], rx-ph.h.before)
 			}
 			clear(d[ph.size-ph.h.reach:])
 		}
@@ -76,13 +73,17 @@ func (ph *phases) split(dst, x []float32) {
 
 // splitRow writes every stride-th element of x from element first on, zeros
 // where there is none.
-func (ph *phases) splitRow(row, x []float32, first int) {
+func (ph *phases) splitRow(e *cpu.Engine, row, x []float32, first int) {
 	s := ph.h.stride
 	lo := min(max(ceilDiv(-first, s), 0), len(row))
 	hi := min(max(ceilDiv(len(x)-first, s), lo), len(row))
 	clear(row[:lo])
 	clear(row[hi:])
-	if lo < hi {
+	switch {
+	case lo == hi:
+	case s == 2:
+		e.Evens(row[lo:hi], x[first+lo*s:])
+	default:
 		every(row[lo:hi], x[first+lo*s:], s)
 	}
 }
@@ -111,7 +112,7 @@ func (c *call) convolveDepthwise(g *convolution) {
 		planes := buf[worker*per : (worker+1)*per]
 		planes, acc := planes[:numPhases*ph.size], planes[numPhases*ph.size:]
 		for ch := task * few; ch < min((task+1)*few, channels); ch++ {
-			ph.split(planes, g.x[ch*in:(ch+1)*in])
+			ph.split(c.serial, planes, g.x[ch*in:(ch+1)*in])
 			for o := range g.wide {
 				to := ch*g.wide + o
 				filter := to % (g.groups * g.wide)
@@ -119,25 +120,11 @@ func (c *call) convolveDepthwise(g *convolution) {
 				if g.bias != nil {
 					b = g.bias[filter]
 				}
-				c.sumOfPhases(ph, acc, planes, g.w[filter*len(ph.taps):][:len(ph.taps)], b)
+				c.serial.SumOfShifts(acc, b, g.w[filter*len(ph.taps):][:len(ph.taps)], planes, ph.taps)
 				ph.crop(g.y[to*out:(to+1)*out], acc)
 			}
 		}
 	})
-}
-
-// sumOfPhases computes acc = b + Σ w·phase, a piece that stays in the first
-// level cache at a time.
-func (c *call) sumOfPhases(ph *phases, acc, planes, w []float32, b float32) {
-	const piece = 2048
-	for i := 0; i < len(acc); i += piece {
-		a := acc[i:min(i+piece, len(acc))]
-		repeat(a, b)
-		for t, tap := range ph.taps {
-			from := tap.phase*ph.size + tap.shift + i
-			c.serial.Axpy(a, w[t], planes[from:from+len(a)])
-		}
-	}
 }
 
 // crop copies the elements that are not beyond the end of a row.

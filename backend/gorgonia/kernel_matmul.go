@@ -120,6 +120,14 @@ func (c *call) gemmInto(y []float32, m, n, k int, lead []int, a, b *Value) {
 		a = a.view([]int{m, k}, []int{a.stride()[len(a.shape)-2], 1}, a.off)
 		b = b.view(b.shape[len(b.shape)-2:], b.stride()[len(b.shape)-2:], b.off)
 	}
+	if b.stored != nil {
+		am := c.asMatrix(a)
+		c.engine.GemmStored(m, n, k, as[float32](am.v), am.ld, am.trans, b.stored, b.turned(), y, n, false)
+		return
+	}
+	if c.banded(y, m, n, k, lead, a, b) {
+		return
+	}
 	am, bm := c.asMatrix(a), c.asMatrix(b)
 	offA, offB := offsets(am.v, lead), offsets(bm.v, lead)
 	if len(offA) == 1 {

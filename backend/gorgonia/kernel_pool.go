@@ -54,7 +54,7 @@ func maxPool(c *call) ([]*Value, error) {
 		for row := range p.rows {
 			first := (plane*p.rows + row) * width
 			best := y[first : first+width]
-			p.largest(best, at, p.x[plane*p.plane:(plane+1)*p.plane], row)
+			c.largest(p, best, at, p.x[plane*p.plane:(plane+1)*p.plane], row)
 			if index == nil {
 				continue
 			}
@@ -71,18 +71,12 @@ func maxPool(c *call) ([]*Value, error) {
 
 // largest finds the largest element of each window of a row, and which of the
 // plane's it is; -∞ and -1 if all of a window is padding.
-func (p *pooled) largest(best []float32, at []int32, x []float32, row int) {
+func (c *call) largest(p *pooled, best []float32, at []int32, x []float32, row int) {
 	repeat(best, float32(math.Inf(-1)))
 	repeat(at, -1)
-	stride := p.inner.Stride
 	for tap := range p.taps() {
-		g := p.segment(tap, row, 0, len(best))
-		j := g.at
-		for i := g.lo; i < g.hi; i++ {
-			if v := x[j]; v > best[i] || at[i] < 0 {
-				best[i], at[i] = v, int32(j)
-			}
-			j += stride
+		if g := p.segment(tap, row, 0, len(best)); g.lo < g.hi {
+			c.serial.KeepLargest(best[g.lo:g.hi], at[g.lo:g.hi], x[g.at:], p.inner.Stride, g.at)
 		}
 	}
 }

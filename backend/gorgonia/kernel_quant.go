@@ -11,7 +11,7 @@ import (
 // one for each index of an axis, or one for each block along it.
 func dequantize(c *call) ([]*Value, error) {
 	x, scale := c.in[0], c.in[1]
-	g, err := c.grid(x, scale)
+	g, err := gridOf(c.n, x.shape, scale.shape)
 	if err != nil {
 		return nil, err
 	}
@@ -76,26 +76,27 @@ type grid struct {
 	vector             bool
 }
 
-func (c *call) grid(x, scale *Value) (grid, error) {
-	if scale.len() == 1 {
-		g := grid{outer: 1, axis: x.len(), inner: 1, block: chunk}
+// gridOf returns the grid of a DequantizeLinear for the shapes of its operands.
+func gridOf(n *ir.Node, x, scale []int) (grid, error) {
+	if count(scale) == 1 {
+		g := grid{outer: 1, axis: count(x), inner: 1, block: chunk}
 		g.parts = (g.axis + g.block - 1) / g.block
 		return g, nil
 	}
-	a := axisOf(c.n.Attrs.Int("axis", 1), len(x.shape))
-	if a < 0 || a >= len(x.shape) {
-		return grid{}, fmt.Errorf("axis %d of shape %v", a, x.shape)
+	a := axisOf(n.Attrs.Int("axis", 1), len(x))
+	if a < 0 || a >= len(x) {
+		return grid{}, fmt.Errorf("axis %d of shape %v", a, x)
 	}
-	g := grid{outer: count(x.shape[:a]), axis: x.shape[a], inner: count(x.shape[a+1:]), block: 1}
+	g := grid{outer: count(x[:a]), axis: x[a], inner: count(x[a+1:]), block: 1}
 	want := []int{g.axis}
-	if b := int(c.n.Attrs.Int("block_size", 0)); len(scale.shape) > 1 && b > 0 {
+	if b := int(n.Attrs.Int("block_size", 0)); len(scale) > 1 && b > 0 {
 		g.block = b
-		want = slices.Clone(x.shape)
+		want = slices.Clone(x)
 		want[a] = (g.axis + b - 1) / b
 		g.vector = g.inner > 1
 	}
-	if !slices.Equal(scale.shape, want) {
-		return grid{}, fmt.Errorf("scales of shape %v for axis %d of shape %v", scale.shape, a, x.shape)
+	if !slices.Equal(scale, want) {
+		return grid{}, fmt.Errorf("scales of shape %v for axis %d of shape %v", scale, a, x)
 	}
 	g.parts = (g.axis + g.block - 1) / g.block
 	return g, nil

@@ -47,16 +47,15 @@ func reduce(c *call) ([]*Value, error) {
 	if x.len() == 0 {
 		return interpret(c)
 	}
-	out := c.new(ir.Float, shape...)
-	dst := flat[float32](out)
-	n := x.len() / len(dst)
+	n := x.len() / count(shape)
 	op := reductions[c.n.Op.Name]
-	if x.contiguous() && op == cpu.Sum && leading(axes, len(x.shape)) && len(dst) > 1 {
-		c.engine.SumColumns(n, len(dst), dst, flat[float32](x))
-	} else {
+	out := c.sumOfLines(op, x, shape, axes)
+	if out == nil {
+		out = c.new(ir.Float, shape...)
 		moved := permuted(x, perm)
-		c.engine.ReduceRows(op, len(dst), n, dst, c.floats(moved))
+		c.engine.ReduceRows(op, out.len(), n, flat[float32](out), c.floats(moved))
 	}
+	dst := as[float32](out)[:out.len()] // dense, in an order of its own
 	switch c.n.Op.Name {
 	case "ReduceMean":
 		c.engine.ZipScalar(cpu.Div, dst, dst, float32(n))
@@ -92,14 +91,66 @@ func (c *call) reducedAxes(rank int) (map[int]bool, error) {
 	return set, nil
 }
 
-// leading reports whether the axes are the first ones.
-func leading(axes map[int]bool, rank int) bool {
-	for i := range len(axes) {
-		if !axes[i] {
-			return false
+// sumOfLines adds lines of memory where the axes that are summed lie before or
+// between the others, in the order of the strides: heads that share a key, say. The
+// sum lies in that order too. It is nil if x does not lie like that.
+func (c *call) sumOfLines(op cpu.Reduce, x *Value, shape []int, axes map[int]bool) *Value {
+	if op != cpu.Sum {
+		return nil
+	}
+	order, st := make([]int, 0, len(x.shape)), x.stride()
+	for i, d := range x.shape {
+		if d != 1 {
+			order = append(order, i)
 		}
 	}
-	return len(axes) < rank
+	slices.SortStableFunc(order, func(i, j int) int { return st[j] - st[i] })
+	if !permuted(x, order).contiguous() {
+		return nil
+	}
+	outer, n, inner := 1, 1, 1 // axes before, of and after the sum
+	for _, i := range order {
+		d := x.shape[i]
+		switch {
+		case axes[i] && inner > 1: // a second group of summed axes
+			return nil
+		case axes[i]:
+			n *= d
+		case n > 1:
+			inner *= d
+		default:
+			outer *= d
+		}
+	}
+	if inner == 1 {
+		return nil
+	}
+	out := c.new(ir.Float, shape...)
+	dst, src := flat[float32](out), as[float32](x)
+	for i := range outer {
+		c.engine.SumColumns(n, inner, dst[i*inner:][:inner], src[i*n*inner:][:n*inner])
+	}
+	strides, next := make([]int, len(x.shape)), 1
+	for _, i := range slices.Backward(order) {
+		if !axes[i] {
+			strides[i] = next
+			next *= x.shape[i]
+		}
+	}
+	if len(shape) < len(strides) { // not keepdims
+		kept := strides[:0]
+		for i, s := range strides {
+			if !axes[i] {
+				kept = append(kept, s)
+			}
+		}
+		strides = kept
+	}
+	y := out.view(shape, strides, 0)
+	if y.contiguous() {
+		y.strides = nil
+	}
+	return y
 }
 
 func permuted(v *Value, perm []int) *Value {
@@ -119,6 +170,9 @@ func softmax(c *call) ([]*Value, error) {
 	if a == r-1 {
 		y := c.reuse(0, ir.Float, x.shape)
 		c.softmaxRows(y, x)
+		if multiplied(c.n.Out[0]) {
+			y.bands = c.bandsOf(y)
+		}
 		return one(y)
 	}
 	perm := make([]int, 0, r)

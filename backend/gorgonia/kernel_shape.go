@@ -195,7 +195,11 @@ func transpose(c *call) ([]*Value, error) {
 	for i, p := range perm {
 		shape[i], strides[i] = v.shape[p], st[p]
 	}
-	return one(v.view(shape, strides, v.off))
+	y := v.view(shape, strides, v.off)
+	if v.bands != nil && r >= 2 && int(perm[r-2]) == r-1 && slices.IsSorted(perm[:r-2]) {
+		y.bands = &bands{v.bands.of, !v.bands.trans}
+	}
+	return one(y)
 }
 
 func expand(c *call) ([]*Value, error) {

@@ -21,6 +21,7 @@ var tables = []table{
 	{onlyIntegers, integers},
 	{simple, simples},
 	{dequantizes, map[string]kernel{"DequantizeLinear": dequantize}},
+	{quantizes, map[string]kernel{"QuantizeLinear": quantize, "DynamicQuantizeLinear": quantizeDynamic}},
 }
 
 // anyType are kernels for every element type: they move bytes.

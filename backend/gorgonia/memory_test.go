@@ -14,10 +14,10 @@ import (
 	"github.com/lxtc/lxtc/ir"
 )
 
-// rerun replaces the kernel of node i of the first plan.
+// rerun replaces the kernel of step i of the first plan.
 func (s *session) rerun(i int, k kernel) (old kernel) {
-	ks := s.plans[0].kernels
-	old, ks[i] = ks[i], k
+	st := &s.plans[0].steps[i]
+	old, st.run = st.run, k
 	return old
 }
 

@@ -12,11 +12,11 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// op is one node of a segment, as a gorgonia.Op.
+// op is one step of a segment, as a gorgonia.Op.
 type op struct {
 	seg  *segment
-	at   int // index of the node in the segment
-	pick int // output of a tuple, -1 for the node itself
+	at   int // index of the step in the segment
+	pick int // output of a tuple, -1 for the step itself
 	id   string
 	t    hm.Type
 }
@@ -38,14 +38,15 @@ func (o *op) Hashcode() uint32 {
 	return h.Sum32()
 }
 
-// Do runs the node's kernel on the values that the machine hands over, then
+// Do runs the step's kernel on the values that the machine hands over, then
 // gives back the buffers of inputs that nobody needs any more.
 func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 	if o.pick >= 0 {
 		return vs[0].(*tuple).outs[o.pick], nil
 	}
 	s := o.seg.session
-	n := s.current.nodes[o.at]
+	st := s.current.steps[o.at]
+	n := st.n
 	defer func() { // Gorgonia runs this on a goroutine of its own: a panic would end the process
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v: inputs do not fit the operator: %v", n, r)
@@ -58,7 +59,7 @@ func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
-	outs, err := s.run(n, s.current.kernels[o.at], vs, s.current.ids[o.at])
+	outs, err := s.run(st, vs, s.current.ids[o.at])
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", n, err)
 	}
@@ -68,13 +69,13 @@ func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 	return &tuple{&Value{shape: []int{0}}, outs}, nil
 }
 
-// nodeIDs are the session's numbers of a node's inputs and outputs; -1 for
+// nodeIDs are the session's numbers of a step's inputs and outputs; -1 for
 // what is omitted.
 type nodeIDs struct{ in, out []int }
 
-// run computes one node and does the accounts of its values.
-func (s *session) run(n *ir.Node, k kernel, vs []G.Value, ids nodeIDs) ([]*Value, error) {
-	c := &call{session: s, n: n, in: make([]*Value, len(ids.in)), ids: ids}
+// run computes one step and does the accounts of its values.
+func (s *session) run(st step, vs []G.Value, ids nodeIDs) ([]*Value, error) {
+	c := &call{session: s, n: st.n, in: make([]*Value, len(ids.in)), ids: ids}
 	for i, next := 0, 0; i < len(ids.in); i++ {
 		if ids.in[i] < 0 {
 			continue
@@ -82,13 +83,13 @@ func (s *session) run(n *ir.Node, k kernel, vs []G.Value, ids nodeIDs) ([]*Value
 		v := vs[next].(*Value)
 		next++
 		if v.buf == nil {
-			return nil, fmt.Errorf("input %d was released too early: a bug in the accounts of %v", i, n)
+			return nil, fmt.Errorf("input %d was released too early: a bug in the accounts of %v", i, st.n)
 		}
 		c.in[i] = v
 	}
 	defer c.settle()
 	watch := s.opt.WatchNaN && !c.anyNotFinite(c.in) // before a kernel overwrites an input
-	outs, err := k(c)
+	outs, err := st.run(c)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +115,7 @@ func (s *session) run(n *ir.Node, k kernel, vs []G.Value, ids nodeIDs) ([]*Value
 	if watch && c.anyNotFinite(outs) {
 		return nil, fmt.Errorf("an output holds a NaN or an infinity that no input holds")
 	}
-	if err := s.trace(n, outs); err != nil {
+	if err := s.trace(st, outs); err != nil {
 		return nil, err
 	}
 	for i, id := range ids.out {

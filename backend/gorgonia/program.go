@@ -17,8 +17,8 @@ import (
 func New() backend.Backend { return engine{} }
 
 // engine is the backend. A strict one is for tests: it overwrites free memory,
-// and a run that leaves values behind fails.
-type engine struct{ strict bool }
+// and a run that leaves values behind fails. A plain one fuses nothing.
+type engine struct{ strict, plain bool }
 
 func (engine) Name() string { return "gorgonia" }
 
@@ -56,20 +56,20 @@ func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, erro
 		}
 	}
 	keys := map[string]bool{}
+	p.uses = make([]int32, len(p.number))
 	for _, nodes := range cut(m.Graph) {
-		pl := planOf(nodes, id)
+		pl := planOf(e.stepsOf(nodes, opt), id)
 		p.plans = append(p.plans, pl)
 		keys[pl.key] = true
-	}
-	p.segments = len(keys)
-	p.uses = make([]int32, len(p.number))
-	for n := range m.Graph.Nodes() { // not Value.NumUses: a graph that reads a value ten times is one reader
-		for _, v := range operands(n) {
-			if v != nil {
-				p.uses[p.number[v]]++
+		for _, st := range pl.steps { // not Value.NumUses: a step that reads a value ten times is one reader
+			for _, v := range st.in {
+				if v != nil {
+					p.uses[p.number[v]]++
+				}
 			}
 		}
 	}
+	p.segments = len(keys)
 	for v, k := range p.number {
 		if v.Data != nil {
 			p.uses[k] = always
@@ -110,7 +110,7 @@ func (p *program) NewSession() (backend.Session, error) {
 		return nil, err
 	}
 	s := &session{program: p, engine: e, serial: serial, vals: make([]*Value, len(p.number)), left: make([]int32, len(p.number))}
-	s.memory.poison = p.strict
+	s.memory = &memory{poison: p.strict}
 	shared := map[string]*segment{}
 	for _, pl := range p.plans {
 		seg := shared[pl.key]
@@ -131,7 +131,8 @@ type session struct {
 	*program
 	engine   *cpu.Engine
 	serial   *cpu.Engine // for kernels that share out work themselves
-	memory   memory
+	memory   *memory
+	scratch  []*memory  // of the workers that run fused nodes
 	segments []*segment // one for each plan; equal plans share
 	current  *plan      // the plan that runs
 	vals     []*Value   // by number
@@ -145,6 +146,9 @@ type session struct {
 func (s *session) Stats() backend.Stats {
 	st := s.program.Stats()
 	st.Peak = s.memory.peak
+	for _, m := range s.scratch {
+		st.Peak += m.peak
+	}
 	return st
 }
 
@@ -172,20 +176,31 @@ func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string
 	defer s.engine.Park()
 	out, err := s.compute(ctx, in)
 	s.clear()
-	if err == nil && s.strict && s.memory.live != 0 {
-		return nil, fmt.Errorf("%d bytes are still live: a bug in the accounts", s.memory.live)
+	if err != nil {
+		s.scratch = nil // may have been left in the middle
+	}
+	if live := s.memory.live + s.scratchLive(); err == nil && s.strict && live != 0 {
+		return nil, fmt.Errorf("%d bytes are still live: a bug in the accounts", live)
 	}
 	return out, err
+}
+
+func (s *session) scratchLive() (n int64) {
+	for _, m := range s.scratch {
+		n += m.live
+	}
+	return n
 }
 
 func (s *session) compute(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 	s.ctx, s.done = ctx, 0
 	copy(s.left, s.uses)
-	if err := checkInputs(s.m.Graph, in); err != nil {
+	ts, err := inputs(s.m.Graph, in)
+	if err != nil {
 		return nil, err
 	}
-	for _, v := range s.m.Graph.Inputs {
-		s.vals[s.number[v]] = borrow(in[v.Name])
+	for i, v := range s.m.Graph.Inputs {
+		s.vals[s.number[v]] = borrow(ts[i])
 	}
 	for i, p := range s.plans {
 		if err := s.runPlan(p, s.segments[i]); err != nil {
@@ -210,7 +225,7 @@ func (s *session) runPlan(p *plan, seg *segment) error {
 	for i, id := range p.args {
 		v := s.vals[id]
 		if v == nil || v.buf == nil {
-			return fmt.Errorf("a value of %v was released too early: a bug in the accounts", p.nodes[0])
+			return fmt.Errorf("a value of %v was released too early: a bug in the accounts", p.steps[0].n)
 		}
 		v.typ = seg.args[i].Type()
 		G.WithValue(v)(seg.args[i])
@@ -237,22 +252,22 @@ func (s *session) clear() {
 	}
 }
 
-// trace reports a node that has run.
-func (s *session) trace(n *ir.Node, outs []*Value) error {
-	s.done++
+// trace reports a step that has run. If there is a Trace, a step is one node.
+func (s *session) trace(st step, outs []*Value) error {
+	s.done += st.nodes
 	if s.opt.Progress != nil {
 		s.opt.Progress(s.done, s.program.m.Graph.Len())
 	}
 	if s.opt.Trace == nil {
 		return nil
 	}
-	ts := make([]*ir.Tensor, len(n.Out))
+	ts := make([]*ir.Tensor, len(outs))
 	for i, v := range outs {
 		if v != nil {
 			ts[i] = s.tensorOf(v)
 		}
 	}
-	return s.opt.Trace(n, ts)
+	return s.opt.Trace(st.n, ts)
 }
 
 func tensorShape(s []int) tensor.Shape { return slices.Clone(s) }

@@ -14,12 +14,16 @@ import (
 // compiling is quadratic, and 256 nodes take about 1.5 ms.
 const maxSegment = 256
 
-// cut divides the nodes of a graph, in order, into runs of one layer each.
+// cut divides the nodes of a graph, in order, into runs of one layer each. A node of
+// no module, such as a sum of relevance from several, belongs to the run it stands in.
 func cut(g *ir.Graph) [][]*ir.Node {
 	var runs [][]*ir.Node
 	layer := ""
 	for n := range g.Nodes() {
 		l := layerOf(n)
+		if len(n.Scopes) == 0 {
+			l = layer
+		}
 		k := len(runs) - 1
 		if k < 0 || l != layer || len(runs[k]) >= maxSegment {
 			runs, k = append(runs, nil), k+1
@@ -47,27 +51,37 @@ func layerOf(n *ir.Node) string {
 	return ""
 }
 
-// A plan is what a segment needs to be bound: its nodes, their kernels, and
-// the number of each value in the whole program.
-type plan struct {
-	nodes   []*ir.Node
-	kernels []kernel
-	ids     []nodeIDs
-	args    []int  // values that come from outside, in the order in which the segment meets them
-	key     string // equal plans can share a segment
+// A step is what one node of an ExprGraph does: a node of the IR, or several
+// that are fused.
+type step struct {
+	n       *ir.Node // the last of them, which names the step
+	nodes   int
+	in, out []*ir.Value // nil where omitted
+	run     kernel
 }
 
-// planOf numbers the values of a run of nodes. Two plans have the same key if
-// their nodes are connected in the same way. What the nodes do need not be the
+func single(n *ir.Node) step { return step{n, 1, operands(n), n.Out, kernelFor(n)} }
+
+// A plan is what a segment needs to be bound: its steps, and the number of each
+// of their values in the whole program.
+type plan struct {
+	steps []step
+	ids   []nodeIDs
+	args  []int  // values that come from outside, in the order in which the segment meets them
+	key   string // equal plans can share a segment
+}
+
+// planOf numbers the values of a run of steps. Two plans have the same key if
+// their steps are connected in the same way. What the steps do need not be the
 // same: a segment asks the plan that runs for its kernels and attributes.
-func planOf(nodes []*ir.Node, id func(*ir.Value) int) *plan {
-	p := &plan{nodes: nodes}
+func planOf(steps []step, id func(*ir.Value) int) *plan {
+	p := &plan{steps: steps}
 	var key strings.Builder
 	local := map[int]int{}
-	for _, n := range nodes {
-		fmt.Fprintf(&key, "%s(", n.Op)
+	for _, st := range steps {
+		fmt.Fprintf(&key, "%s(", st.n.Op)
 		var ids nodeIDs
-		for _, v := range operands(n) {
+		for _, v := range st.in {
 			k := -1
 			if v != nil {
 				k = id(v)
@@ -83,7 +97,7 @@ func planOf(nodes []*ir.Node, id func(*ir.Value) int) *plan {
 			ids.in = append(ids.in, k)
 		}
 		key.WriteString(")")
-		for _, v := range n.Out {
+		for _, v := range st.out {
 			k := -1
 			if v != nil {
 				k = id(v)
@@ -96,7 +110,6 @@ func planOf(nodes []*ir.Node, id func(*ir.Value) int) *plan {
 		}
 		key.WriteString("\n")
 		p.ids = append(p.ids, ids)
-		p.kernels = append(p.kernels, kernelFor(n))
 	}
 	p.key = key.String()
 	return p
@@ -109,8 +122,8 @@ type segment struct {
 	args    []*G.Node
 }
 
-// compile makes the segment of a plan. The plan's nodes are the ones that the
-// graph is made from; the session says which nodes a run is about.
+// compile makes the segment of a plan. The plan's steps are the ones that the
+// graph is made from; the session says which steps a run is about.
 func (s *session) compile(p *plan) *segment {
 	seg := &segment{session: s}
 	b := &exprBuilder{g: G.NewGraph(), taken: map[uint32]bool{}}
@@ -120,9 +133,9 @@ func (s *session) compile(p *plan) *segment {
 		v := &Value{elem: ir.Float, shape: []int{}, typ: nodeType(none), buf: &buffer{bytes: make([]byte, 4), borrowed: true}}
 		G.WithValue(v)(b.input("none", none))
 	}
-	for at, n := range p.nodes {
+	for at, st := range p.steps {
 		var children G.Nodes
-		for i, v := range operands(n) {
+		for i, v := range st.in {
 			if v == nil {
 				continue
 			}
@@ -133,13 +146,13 @@ func (s *session) compile(p *plan) *segment {
 			}
 			children = append(children, known[id])
 		}
-		first := firstType(n)
-		node := b.add(&op{seg: seg, at: at, pick: -1, id: fmt.Sprintf("%s#%d", n.Op, at), t: nodeType(first)}, first, children)
-		if len(n.Out) == 1 {
+		first := firstType(st.out)
+		node := b.add(&op{seg: seg, at: at, pick: -1, id: fmt.Sprintf("%s#%d", st.n.Op, at), t: nodeType(first)}, first, children)
+		if len(st.out) == 1 {
 			known[p.ids[at].out[0]] = node
 			continue
 		}
-		for i, v := range n.Out {
+		for i, v := range st.out {
 			if v == nil || v.NumUses() == 0 {
 				continue
 			}
@@ -151,8 +164,8 @@ func (s *session) compile(p *plan) *segment {
 	return seg
 }
 
-func firstType(n *ir.Node) ir.Type {
-	for _, v := range n.Out {
+func firstType(out []*ir.Value) ir.Type {
+	for _, v := range out {
 		if v != nil {
 			return v.Type
 		}

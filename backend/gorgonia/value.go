@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/chewxy/hm"
+	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -21,8 +22,10 @@ type Value struct {
 	strides []int // in elements; nil is contiguous, row-major
 	off     int   // first element
 	buf     *buffer
-	strs    []string // elements of a String tensor, which has no bytes
-	typ     hm.Type  // what the graph's node declares
+	strs    []string   // elements of a String tensor, which has no bytes
+	stored  cpu.Stored // what the elements of a weight stand for, if only products read it
+	bands   *bands     // where it has nothing but zeros, if that is known
+	typ     hm.Type    // what the graph's node declares
 }
 
 // A buffer is memory that values share. Borrowed ones, which hold weights and
@@ -104,7 +107,7 @@ func (v *Value) stride() []int {
 
 // view returns v's memory under another shape and strides.
 func (v *Value) view(shape, strides []int, off int) *Value {
-	return &Value{elem: v.elem, shape: shape, strides: strides, off: off, buf: v.buf}
+	return &Value{elem: v.elem, shape: shape, strides: strides, off: off, buf: v.buf, stored: v.stored}
 }
 
 // as returns the elements from v's first to the end of its buffer.

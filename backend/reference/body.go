@@ -29,38 +29,35 @@ func byBody(n *ir.Node, in []*Array) ([]*Array, error) {
 }
 
 // body computes a node by the body of its operator, built for the shapes at
-// hand. Constant inputs stay constants: a body may look at them.
-//
-// Graphs in its attributes read their values from around n in e.
+// hand. Graphs in its attributes get what they read from around n in e.
 func (r *run) body(n *ir.Node, in []*Array, e *env) ([]*Array, error) {
 	if !hasBody(r.m, n) {
 		return nil, fmt.Errorf("the reference backend has no kernel for %s", n.Op)
 	}
-	m := &ir.Model{Graph: ir.NewGraph("body"), Ops: r.m.Ops}
-	call := &ir.Node{Op: n.Op, Attrs: ownGraphs(n.Attrs)}
-	defer forget(m.Graph) // else the values that the graphs read would remember these readers
-	var args []*Array
+	w := &writing{g: ir.NewGraph("body")}
+	call := &ir.Node{Op: n.Op}
 	for i, a := range in {
-		name := fmt.Sprintf("in%d", i)
-		switch {
-		case a == nil:
-			call.In = append(call.In, nil)
-		case n.In[i].IsConst():
-			call.In = append(call.In, m.Graph.Const(name, n.In[i].Data))
-		case a.I != nil && a.Len() <= maxShape: // a shape, an axis: a body may want to know it
-			t, err := a.Tensor()
-			if err != nil {
-				return nil, err
-			}
-			call.In = append(call.In, m.Graph.Const(name, t))
-		default:
-			t := ir.Type{Elem: a.Elem, Shape: []ir.Dim{}}
-			for _, d := range a.Shape {
-				t.Shape = append(t.Shape, ir.N(int64(d)))
-			}
-			call.In = append(call.In, m.Graph.Input(name, t))
-			args = append(args, a)
+		v, err := w.operand(fmt.Sprintf("in%d", i), n.In[i], a)
+		if err != nil {
+			return nil, err
 		}
+		call.In = append(call.In, v)
+	}
+	own := map[*ir.Value]*ir.Value{} // inlining takes graphs apart: of n's, which others run as well, it gets copies
+	for i, v := range n.Captured() {
+		a, err := e.get(v)
+		if err != nil {
+			return nil, err
+		}
+		if own[v], err = w.operand(fmt.Sprintf("around%d", i), v, a); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range n.Attrs {
+		if g, ok := a.Value.(*ir.Graph); ok {
+			a.Value = ir.CloneOver(g, own)
+		}
+		call.Attrs = append(call.Attrs, a)
 	}
 	at := make([]int, len(n.Out)) // where an output is among those of the graph
 	for i, v := range n.Out {
@@ -68,11 +65,12 @@ func (r *run) body(n *ir.Node, in []*Array, e *env) ([]*Array, error) {
 			call.Out = append(call.Out, nil)
 			continue
 		}
-		at[i] = len(m.Graph.Outputs)
+		at[i] = len(w.g.Outputs)
 		out := &ir.Value{Name: fmt.Sprintf("out%d", i)}
 		call.Out = append(call.Out, out)
-		m.Graph.Outputs = append(m.Graph.Outputs, out)
+		w.g.Outputs = append(w.g.Outputs, out)
 	}
+	m := &ir.Model{Graph: w.g, Ops: r.m.Ops}
 	m.Graph.Append(call)
 	if err := m.Reinfer(call); err != nil {
 		return nil, err
@@ -81,7 +79,7 @@ func (r *run) body(n *ir.Node, in []*Array, e *env) ([]*Array, error) {
 		return nil, err
 	}
 	inner := &run{ctx: r.ctx, m: m}
-	got, err := inner.graph(m.Graph, args, e)
+	got, err := inner.graph(m.Graph, w.args, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -94,23 +92,31 @@ func (r *run) body(n *ir.Node, in []*Array, e *env) ([]*Array, error) {
 	return outs, nil
 }
 
-// ownGraphs returns attributes whose graphs are copies: inlining a node takes
-// them apart.
-func ownGraphs(as ir.Attrs) ir.Attrs {
-	out := as
-	for _, a := range as {
-		if g, ok := a.Value.(*ir.Graph); ok {
-			own, _ := ir.CloneGraph(g)
-			out = out.With(a.Name, own)
-		}
-	}
-	return out
+// writing is a graph that is written for one run, and the arguments for its inputs.
+type writing struct {
+	g    *ir.Graph
+	args []*Array
 }
 
-// forget removes all nodes of g.
-func forget(g *ir.Graph) {
-	g.Outputs = nil
-	for n := range g.Backward() {
-		_ = g.Remove(n) // nothing reads it: its readers are gone
+// operand makes what stands for v, whose value is a. Constants stay constants, and
+// so does what is as small as a shape or an axis: a body may want to know it.
+func (w *writing) operand(name string, v *ir.Value, a *Array) (*ir.Value, error) {
+	switch {
+	case a == nil:
+		return nil, nil
+	case v.IsConst():
+		return w.g.Const(name, v.Data), nil
+	case a.I != nil && a.Len() <= maxShape:
+		t, err := a.Tensor()
+		if err != nil {
+			return nil, err
+		}
+		return w.g.Const(name, t), nil
 	}
+	t := ir.Type{Elem: a.Elem, Shape: []ir.Dim{}}
+	for _, d := range a.Shape {
+		t.Shape = append(t.Shape, ir.N(int64(d)))
+	}
+	w.args = append(w.args, a)
+	return w.g.Input(name, t), nil
 }

@@ -10,7 +10,7 @@ import (
 
 // TestFused compares the bodies of ONNX Runtime's own operators with what it
 // computed in float32, by testdata/gen/ops/fused.py.
-func TestFused(t *testing.T) { testNodes(t, "testdata/fused.jsonl.gz", 75) }
+func TestFused(t *testing.T) { testNodes(t, "testdata/fused.jsonl.gz", 88) }
 
 // attends reports whether an operator is one of ONNX Runtime's, or like one.
 // Other fused operators, those that run graphs, say, have their own tests.
@@ -21,7 +21,7 @@ func attends(op ir.OpName) bool {
 // TestFusedCoverage says that every one of them has a case.
 func TestFusedCoverage(t *testing.T) {
 	seen := map[ir.OpName]bool{}
-	for _, file := range []string{"testdata/fused.jsonl.gz", "testdata/nodes.jsonl.gz"} {
+	for _, file := range []string{"testdata/fused.jsonl.gz", "testdata/nodes.jsonl.gz", "testdata/quant.jsonl.gz"} {
 		for _, c := range readNodeCases(t, file) {
 			seen[ir.ParseOpName(c.Op)] = true
 		}
@@ -42,15 +42,18 @@ func TestFusedSymbolic(t *testing.T) {
 				continue
 			}
 			t.Run(c.Name, func(t *testing.T) {
-				if err := c.checkSymbolic(); err != nil {
-					t.Error(err)
+				for _, b := range []ir.Dim{ir.Sym("B"), ir.Unknown} {
+					if err := c.checkSymbolic(b); err != nil {
+						t.Errorf("batch %s: %v", b, err)
+					}
 				}
 			})
 		}
 	}
 }
 
-func (c *nodeCase) checkSymbolic() error {
+// checkSymbolic compares with b in the place of the batch.
+func (c *nodeCase) checkSymbolic(b ir.Dim) error {
 	m, in, err := c.model(false)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (c *nodeCase) checkSymbolic() error {
 		call = n
 	}
 	for _, v := range m.Graph.Inputs {
-		v.Type = symbolic(v.Type, batch)
+		v.Type = symbolic(v.Type, batch, b)
 	}
 	for _, v := range call.Out {
 		if v != nil {
@@ -80,10 +83,9 @@ func (c *nodeCase) checkSymbolic() error {
 	return c.compare(m, in)
 }
 
-// symbolic replaces batch and length in a type by symbols, equal ones by the
-// same. Heads and features stay what they are.
-func symbolic(t ir.Type, batch ir.Dim) ir.Type {
-	b := ir.Sym("B")
+// symbolic replaces batch by b and lengths by symbols, equal ones by the same.
+// Heads and features stay what they are.
+func symbolic(t ir.Type, batch, b ir.Dim) ir.Type {
 	dims := append([]ir.Dim{}, t.Shape...)
 	at := map[int][]int{2: {1}, 3: {1}, 4: {2}}[len(dims)]
 	if len(dims) == 2 && (t.Elem.IsFloat() || t.Elem == ir.Uint8) { // a table, or a matrix

@@ -1,17 +1,13 @@
 package reference_test
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/backend/backendtest"
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/ir/ops"
@@ -43,106 +39,19 @@ func testNodes(t *testing.T, file string, atLeast int) {
 	}
 }
 
-type nodeCase struct {
-	Name  string        `json:"name"`
-	Op    string        `json:"op"`
-	Attrs []nodeAttr    `json:"attrs"`
-	In    []*nodeTensor `json:"in"`
-	Names []string      `json:"names"`
-	Out   []*nodeTensor `json:"out"`
-}
-
-type nodeAttr struct {
-	Name  string          `json:"name"`
-	Kind  string          `json:"kind"`
-	Value json.RawMessage `json:"value"`
-}
-
-type nodeTensor struct {
-	Type  ir.DType        `json:"type"`
-	Shape []int           `json:"shape"`
-	Data  json.RawMessage `json:"data"`
-}
+type nodeCase struct{ backendtest.NodeCase }
 
 func readNodeCases(t *testing.T, file string) []*nodeCase {
 	t.Helper()
-	f, err := os.Open(file)
+	nodes, err := backendtest.ReadNodes(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []*nodeCase
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		c := &nodeCase{}
-		if err := json.Unmarshal(lines.Bytes(), c); err != nil {
-			t.Fatal(err)
-		}
-		cases = append(cases, c)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
+	cases := make([]*nodeCase, len(nodes))
+	for i, n := range nodes {
+		cases[i] = &nodeCase{n}
 	}
 	return cases
-}
-
-func (nt *nodeTensor) tensor() (*ir.Tensor, error) {
-	if nt.Type == ir.String {
-		t := &ir.Tensor{Elem: ir.String, Shape: nt.Shape}
-		return t, json.Unmarshal(nt.Data, &t.Strs)
-	}
-	var s string
-	if err := json.Unmarshal(nt.Data, &s); err != nil {
-		return nil, err
-	}
-	raw, err := base64.StdEncoding.DecodeString(s)
-	if err != nil {
-		return nil, err
-	}
-	return ir.NewTensor(nt.Type, nt.Shape, raw)
-}
-
-func (a nodeAttr) attr() (ir.Attr, error) {
-	into := func(p any) error { return json.Unmarshal(a.Value, p) }
-	switch a.Kind {
-	case "INT":
-		var v int64
-		err := into(&v)
-		return ir.Attr{Name: a.Name, Value: v}, err
-	case "FLOAT":
-		var v float32
-		err := into(&v)
-		return ir.Attr{Name: a.Name, Value: v}, err
-	case "STRING":
-		var v string
-		err := into(&v)
-		return ir.Attr{Name: a.Name, Value: v}, err
-	case "INTS":
-		v := []int64{}
-		err := into(&v)
-		return ir.Attr{Name: a.Name, Value: v}, err
-	case "FLOATS":
-		v := []float32{}
-		err := into(&v)
-		return ir.Attr{Name: a.Name, Value: v}, err
-	case "STRINGS":
-		v := []string{}
-		err := into(&v)
-		return ir.Attr{Name: a.Name, Value: v}, err
-	case "TENSOR":
-		v := &nodeTensor{}
-		if err := into(v); err != nil {
-			return ir.Attr{}, err
-		}
-		t, err := v.tensor()
-		return ir.Attr{Name: a.Name, Value: t}, err
-	}
-	return ir.Attr{}, fmt.Errorf("attribute %s of kind %s", a.Name, a.Kind)
 }
 
 func (c *nodeCase) check(constants bool) error {
@@ -157,31 +66,19 @@ func (c *nodeCase) check(constants bool) error {
 // and the other inputs.
 func (c *nodeCase) model(constants bool) (*ir.Model, map[string]*ir.Tensor, error) {
 	m := &ir.Model{Graph: ir.NewGraph("g"), Ops: ops.Standard()}
-	n := &ir.Node{Op: ir.ParseOpName(c.Op)}
+	n := &ir.Node{Op: ir.ParseOpName(c.Op), Attrs: c.Attrs}
 	in := map[string]*ir.Tensor{}
-	for i, nt := range c.In {
-		if nt == nil {
-			n.In = append(n.In, nil)
-			continue
-		}
-		t, err := nt.tensor()
-		if err != nil {
-			return nil, nil, err
-		}
+	for i, t := range c.In {
 		name := fmt.Sprintf("in%d", i)
-		if constants && (t.Elem.IsInt() || t.Elem == ir.Bool) {
+		switch {
+		case t == nil:
+			n.In = append(n.In, nil)
+		case constants && (t.Elem.IsInt() || t.Elem == ir.Bool):
 			n.In = append(n.In, m.Graph.Const(name, t))
-			continue
+		default:
+			n.In = append(n.In, m.Graph.Input(name, t.TypeOf()))
+			in[name] = t
 		}
-		n.In = append(n.In, m.Graph.Input(name, t.TypeOf()))
-		in[name] = t
-	}
-	for _, a := range c.Attrs {
-		attr, err := a.attr()
-		if err != nil {
-			return nil, nil, err
-		}
-		n.Attrs = append(n.Attrs, attr)
 	}
 	for _, name := range c.Names {
 		if name == "" {
@@ -210,10 +107,7 @@ func (c *nodeCase) compare(m *ir.Model, in map[string]*ir.Tensor) error {
 		return err
 	}
 	for i, v := range m.Graph.Outputs {
-		want, err := c.Out[i].tensor()
-		if err != nil {
-			return err
-		}
+		want := c.Out[i]
 		if _, err := ir.Refine(v.Type, want.TypeOf()); err != nil {
 			return fmt.Errorf("output %d: inferred and expected: %w", i, err)
 		}

@@ -81,7 +81,8 @@ func qLinearMatMul(n *ir.Node, in []*Array) ([]*Array, error) {
 }
 
 // requantized brings sums, of which each stands for a multiple of scale, to the
-// scale and zero point of the output.
+// scale and zero point of the output: in float32, as other runtimes do, where
+// the product decides between two integers.
 func requantized(sums, outScale, zero *Array, scale func(at []int) float64) ([]*Array, error) {
 	lo, hi, err := integerRange(zero.Elem)
 	if err != nil {
@@ -92,7 +93,8 @@ func requantized(sums, outScale, zero *Array, scale func(at []int) float64) ([]*
 	}
 	out := NewArray(zero.Elem, sums.Shape...)
 	for i, at := range each(sums.Shape) {
-		v := math.RoundToEven(float64(sums.I[i])*scale(at)/outScale.F[0]) + float64(zero.I[0])
+		unit := float32(scale(at)) / float32(outScale.F[0])
+		v := math.RoundToEven(float64(float32(sums.I[i])*unit)) + float64(zero.I[0])
 		out.I[i] = int64(min(max(v, lo), hi))
 	}
 	return []*Array{out}, nil

@@ -126,6 +126,9 @@ func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string
 	for i, v := range g.Inputs {
 		t := in[v.Name]
 		if t == nil {
+			t = v.Default
+		}
+		if t == nil {
 			return nil, fmt.Errorf("input %q is missing", v.Name)
 		}
 		a, err := FromTensor(t)

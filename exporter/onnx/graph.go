@@ -69,6 +69,11 @@ func (e *encoder) graph(g *ir.Graph, ns *names) (*pb.GraphProto, error) {
 	out := &pb.GraphProto{Name: g.Name}
 	for _, v := range g.Inputs {
 		out.Input = append(out.Input, valueInfo(ns.of[v], v.Type))
+		if v.Default != nil { // an initializer of an input's name is its default
+			t := e.tensor(v.Default)
+			t.Name = ns.of[v]
+			out.Initializer = append(out.Initializer, t)
+		}
 	}
 	for _, v := range g.Consts {
 		if v.Data == nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/lxtc/lxtc/internal/diag"
 	pb "github.com/lxtc/lxtc/internal/onnxpb"
@@ -23,6 +24,10 @@ type Options struct {
 	// CopyWeights writes all weights anew, so that the output does not depend
 	// on any other file.
 	CopyWeights bool
+
+	// Stop is asked now and then while files are written, which can take minutes.
+	// Its error ends the writing, and leaves what was there. Nil for never.
+	Stop func() error
 }
 
 // DefaultLimit leaves room below the 2 GiB at which protobuf ends.
@@ -44,7 +49,7 @@ func Save(path string, m *ir.Model, o Options) error {
 	if len(p.beside) > 0 { // moved first: a model without its data is worth nothing
 		files = append([]*file{{path: p.dataPath(), write: p.writeData}}, files...)
 	}
-	return replace(files)
+	return replace(files, o.Stop)
 }
 
 // Write writes m to w with all its weights inside. A model of 2 GiB or more is
@@ -55,7 +60,11 @@ func Write(w io.Writer, m *ir.Model) error {
 		return err
 	}
 	if err := pb.Write(w, model); err != nil {
-		return diag.Errorf("LX4001", "%w", err)
+		e := diag.Errorf("LX4001", "%w", err)
+		if errors.Is(err, pb.ErrTooLarge) {
+			e.Help("write to a file: its weights then stay where they are, or go to a file beside it")
+		}
+		return e
 	}
 	return nil
 }
@@ -69,7 +78,7 @@ type file struct {
 
 // replace writes files beside their paths and, when all are whole, moves them
 // there. What it cannot move is removed.
-func replace(files []*file) error {
+func replace(files []*file, stop func() error) error {
 	defer func() {
 		for _, f := range files {
 			if f.made != "" {
@@ -78,7 +87,7 @@ func replace(files []*file) error {
 		}
 	}()
 	for _, f := range files {
-		if err := f.make(); err != nil {
+		if err := f.make(stop); err != nil {
 			return in(err, f.path)
 		}
 	}
@@ -92,13 +101,13 @@ func replace(files []*file) error {
 }
 
 // make writes the file beside its path.
-func (f *file) make() error {
+func (f *file) make(stop func() error) error {
 	out, err := create(f.path)
 	if err != nil {
 		return err
 	}
 	f.made = out.Name()
-	w := bufio.NewWriterSize(out, 1<<20)
+	w := bufio.NewWriterSize(&stoppable{out, stop}, 1<<20)
 	err = f.write(w)
 	if err == nil {
 		err = w.Flush()
@@ -107,6 +116,30 @@ func (f *file) make() error {
 		err = closeErr
 	}
 	return err
+}
+
+// stoppable writes as long as stop has no error.
+type stoppable struct {
+	w    io.Writer
+	stop func() error
+}
+
+// between is how much is written before stop is asked again.
+const between = 16 << 20
+
+func (s *stoppable) Write(b []byte) (n int, err error) {
+	for chunk := range slices.Chunk(b, between) {
+		if s.stop != nil {
+			if err := s.stop(); err != nil {
+				return n, err
+			}
+		}
+		k, err := s.w.Write(chunk)
+		if n += k; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // create makes a new file in the folder of path, with the permissions that any

@@ -199,6 +199,42 @@ func TestAFailedSaveLeavesWhatWasThere(t *testing.T) {
 	}
 }
 
+func TestSavingCanBeStopped(t *testing.T) {
+	m := withWeights(t)
+	for _, calls := range []int{0, 1} { // at the first file and at the second
+		dir := t.TempDir()
+		left := calls
+		stopped := errors.New("stopped")
+		err := exporter.Save(filepath.Join(dir, "m.onnx"), m, exporter.Options{Limit: 1, Stop: func() error {
+			if left == 0 {
+				return stopped
+			}
+			left--
+			return nil
+		}})
+		if !errors.Is(err, stopped) {
+			t.Errorf("after %d calls: %v, want stopped", calls, err)
+		}
+		if files, _ := os.ReadDir(dir); len(files) > 0 {
+			t.Errorf("after %d calls %v are left", calls, files)
+		}
+	}
+}
+
+// What is too large for one file is said before anything is written.
+func TestWriteRefusesTwoGigabytes(t *testing.T) {
+	m := parse(t, `<ir_version: 10, opset_import: ["" : 20]> g (float[2] x) => (float[2] y) { y = Relu (x) }`)
+	data := make([]byte, 1<<20) // the same for all
+	for range 2049 {
+		m.Graph.Const("w", &ir.Tensor{Elem: ir.Uint8, Shape: []int{len(data)}, Raw: data})
+	}
+	var b bytes.Buffer
+	wantCode(t, exporter.Write(&b, m), "LX4001", "help: write to a file")
+	if b.Len() > 0 {
+		t.Errorf("%d bytes were written", b.Len())
+	}
+}
+
 func TestFunctions(t *testing.T) {
 	m := parse(t, `<ir_version: 10, opset_import: ["" : 20, "lxt" : 1]>
 g (float[2,3] x) => (float[2,3] y) {

@@ -22,7 +22,9 @@ type decoder struct {
 	inlined int // nodes of functions decoded so far, against maxInlined
 	copied  int // bytes that their nodes took, against maxCopied
 
-	opaque  map[ir.OpName]bool             // operators kept without a meaning
+	opaque map[ir.OpName]bool // operators without a meaning
+
+	refused []*Unsupported                 // what cannot be read, in the order it was met
 	tensors map[*pb.TensorProto]*ir.Tensor // decoded so far: a function's are met at every call
 	dense   int                            // bytes made from sparse tensors, against maxDense
 }
@@ -38,6 +40,14 @@ const (
 
 // decode reads the model whose bytes are src.
 func decode(src *mapping, fs *files, o options) (*ir.Model, error) {
+	p, err := unmarshal(src)
+	if err != nil {
+		return nil, err
+	}
+	return decodeMessage(p, src, fs, o)
+}
+
+func unmarshal(src *mapping) (*pb.ModelProto, error) {
 	p, err := pb.Unmarshal(src.data)
 	if err != nil {
 		return nil, notONNX(src.data, err)
@@ -45,6 +55,11 @@ func decode(src *mapping, fs *files, o options) (*ir.Model, error) {
 	if p.Graph == nil || p.IrVersion <= 0 {
 		return nil, notONNX(src.data, errors.New("no graph or no IR version"))
 	}
+	return p, nil
+}
+
+// decodeMessage reads the model p. What of its bytes lie in src can be referred to.
+func decodeMessage(p *pb.ModelProto, src *mapping, fs *files, o options) (*ir.Model, error) {
 	if p.IrVersion > maxIRVersion {
 		return nil, diag.Errorf("LX1003", "IR version %d is newer than %d, the newest known", p.IrVersion, maxIRVersion).
 			Help("export the model with an older onnx package")
@@ -71,10 +86,12 @@ func decode(src *mapping, fs *files, o options) (*ir.Model, error) {
 		}
 		d.funcs[key] = f
 	}
-	if err := d.findUnknown(p.Graph, opsets); err != nil {
-		return nil, err
+	d.findUnknown(p.Graph, opsets)
+	d.m.Graph, err = d.graph(p.Graph, &scope{opsets: opsets})
+	if refused := d.refusal(); refused != nil {
+		return nil, refused
 	}
-	if d.m.Graph, err = d.graph(p.Graph, &scope{opsets: opsets}); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return d.m, nil

@@ -234,6 +234,9 @@ func TestFind(t *testing.T) {
 		{"model.onnx comes first", "", []string{"model.onnx", "decoder_model.onnx", "onnx/model.onnx"}, "model.onnx"},
 		{"then the onnx folder", "", []string{"decoder_model.onnx", "onnx/model.onnx"}, "onnx/model.onnx"},
 		{"then a decoder", "", []string{"encoder_model.onnx", "decoder_model.onnx"}, "decoder_model.onnx"},
+		{"a decoder that is not merged", "", []string{"decoder_model.onnx", "decoder_model_merged.onnx", "decoder_with_past_model.onnx"}, "decoder_model.onnx"},
+		{"variants beside it", "", []string{"onnx/model_fp16.onnx", "onnx/model.onnx", "onnx/model_q4.onnx"}, "onnx/model.onnx"},
+		{"variants alone", "", []string{"onnx/model_fp16.onnx", "onnx/model_q4.onnx"}, ""},
 		{"then the only one", "", []string{"net.onnx", "config.json"}, "net.onnx"},
 		{"a variant", "quantized", []string{"onnx/model.onnx", "onnx/model_quantized.onnx"}, "onnx/model_quantized.onnx"},
 		{"a variant that is not there", "fp16", []string{"onnx/model.onnx"}, ""},
@@ -258,6 +261,27 @@ func TestFind(t *testing.T) {
 	}
 	_, err := Find(filepath.Join(t.TempDir(), "nothing"), "")
 	wantCode(t, err, "LX1001", "no such file")
+}
+
+func TestFindByGenAI(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.onnx", "phi.onnx"} {
+		write(t, filepath.Join(dir, name), nil)
+	}
+	for config, want := range map[string]string{
+		`{"model": {"decoder": {"filename": "phi.onnx"}}}`:    "phi.onnx",
+		`{"model": {"decoder": {"filename": "../phi.onnx"}}}`: "",
+		`{"model": {"decoder": {"filename": "b.onnx"}}}`:      "",
+		`{`: "",
+	} {
+		write(t, filepath.Join(dir, "genai_config.json"), []byte(config))
+		got, err := Find(dir, "")
+		if want == "" {
+			wantCode(t, err, "LX1001", "name one of its files: a.onnx, phi.onnx")
+		} else if err != nil || got != filepath.Join(dir, want) {
+			t.Errorf("%s: %q, %v; want %s", config, got, err, want)
+		}
+	}
 }
 
 func TestLoadNamesTheFile(t *testing.T) {

@@ -134,7 +134,7 @@ func (fs *files) close() error {
 	return errors.Join(errs...)
 }
 
-// source says where part lies in m; nil if m is no file.
+// source says where part lies in m; nil if m is no file, or part is of another.
 func (m *mapping) source(part []byte) *ir.Source {
 	if m.path == "" {
 		return nil
@@ -142,6 +142,9 @@ func (m *mapping) source(part []byte) *ir.Source {
 	s := &ir.Source{Path: m.path, Length: int64(len(part))}
 	if len(part) > 0 {
 		s.Offset = int64(uintptr(unsafe.Pointer(&part[0])) - uintptr(unsafe.Pointer(&m.data[0])))
+		if s.Offset < 0 || s.Offset >= int64(len(m.data)) {
+			return nil
+		}
 	}
 	return s
 }

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/lxtc/lxtc/internal/diag"
@@ -26,7 +27,10 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add(protoBytes(f, m))
 	}
+	f.Add(protoBytes(f, mixed()))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		var all []Unsupported
+		_, _ = Decode(b, Collect(&all)) // must end
 		for _, opts := range [][]Option{nil, {KeepUnknown()}} {
 			m, err := Decode(b, opts...)
 			if err == nil {
@@ -46,6 +50,6 @@ func FuzzDecode(f *testing.F) {
 
 // isPanic reports whether err is that of an operator whose inference panicked.
 func isPanic(err error) bool {
-	var e *diag.Error
-	return errors.As(err, &e) && e.Code == "LX1099"
+	var u *UnsupportedError
+	return errors.As(err, &u) && slices.ContainsFunc(u.Operators, func(o Unsupported) bool { return o.Code == "LX1099" })
 }

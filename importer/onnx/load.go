@@ -10,8 +10,9 @@ import (
 )
 
 // Load reads the model at path: an ONNX file, or a folder as HuggingFace and
-// optimum lay them out (see Find). The file and its external data stay mapped
-// until the model is closed.
+// optimum lay them out (see Find). Of a folder with encoder_model.onnx and
+// decoder_model.onnx the two are read as one model. The file and its external
+// data stay mapped until the model is closed.
 func Load(path string, opts ...Option) (*ir.Model, error) {
 	o := newOptions(opts)
 	file, err := Find(path, o.variant)
@@ -23,7 +24,11 @@ func Load(path string, opts ...Option) (*ir.Model, error) {
 	}
 	fs := &files{dir: o.dir, inMemory: o.inMemory}
 	fs.allow(file)
-	m, err := load(file, fs, o)
+	encoder := ""
+	if file != path {
+		encoder = Encoder(file)
+	}
+	m, err := load(encoder, file, fs, o)
 	if err != nil {
 		_ = fs.close() // the first error is the one that tells
 		return nil, inFile(err, file)
@@ -33,12 +38,20 @@ func Load(path string, opts ...Option) (*ir.Model, error) {
 	return m, nil
 }
 
-func load(file string, fs *files, o options) (*ir.Model, error) {
-	src, err := fs.open(file)
+// load reads a file, behind that of an encoder if there is one.
+func load(encoder, file string, fs *files, o options) (*ir.Model, error) {
+	if encoder == "" {
+		src, err := fs.open(file)
+		if err != nil {
+			return nil, err
+		}
+		return decode(src, fs, o)
+	}
+	p, src, err := loadPair(encoder, file, fs)
 	if err != nil {
 		return nil, err
 	}
-	return decode(src, fs, o)
+	return decodeMessage(p, src, fs, o)
 }
 
 // Decode reads a model from the bytes of an ONNX file. Its tensors alias b.
@@ -61,6 +74,7 @@ type Option func(*options)
 type options struct {
 	ops         *ir.OpSet
 	keepUnknown bool
+	collect     *[]Unsupported
 	inMemory    bool
 	variant     string
 	dir         string

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,6 +35,7 @@ type call struct {
 	origin, role string
 	rule, ruleAt string
 	scopes       []ir.Scope
+	refused      error // why it cannot be read; nil if it can
 
 	// Of the call of a function only:
 	bound map[string]*pb.AttributeProto // the values of the function's attributes
@@ -100,14 +102,23 @@ func (d *decoder) node(n *pb.NodeProto, sc *scope) error {
 	}
 	var err error
 	if c.attrs, err = d.attrs(n.Attribute, sc); err != nil {
-		return err
+		return d.carry(sc, c, err)
 	}
 	if c.op == (ir.OpName{Name: "Constant"}) {
-		return d.constant(sc, c)
+		return d.carry(sc, c, d.constant(sc, c))
 	}
 	if err := d.upgrade(sc, c); err != nil {
+		return d.carry(sc, c, err)
+	}
+	return d.emit(sc, c)
+}
+
+// carry adds a node that cannot be read, for err, as it stands.
+func (d *decoder) carry(sc *scope, c *call, err error) error {
+	if !refusable(err) {
 		return err
 	}
+	c.refused = err
 	return d.emit(sc, c)
 }
 
@@ -147,7 +158,7 @@ func sizeOf(n *pb.NodeProto, c *call) int {
 }
 
 // emit adds c to the graph, infers the types of its outputs and gives them
-// their names.
+// their names. If it is refused, its outputs are what the file declares.
 func (d *decoder) emit(sc *scope, c *call) error {
 	n := &ir.Node{
 		Op: c.op, In: c.in, Attrs: c.attrs,
@@ -166,12 +177,19 @@ func (d *decoder) emit(sc *scope, c *call) error {
 		}
 	}
 	sc.graph.Append(n)
-	if err := d.infer(n); err != nil {
+	if err := d.typed(sc, c, n); err != nil && !refusable(err) {
 		return err
-	}
-	d.need(c.op, c.version)
-	if err := declare(sc, c, n); err != nil {
-		return err
+	} else if err != nil {
+		for _, v := range n.Out {
+			if v != nil {
+				v.Type, v.Known = ir.Type{}, nil
+			}
+		}
+		_ = declare(sc, c, n) // with nothing inferred it cannot contradict
+		var e *diag.Error
+		errors.As(err, &e)
+		d.refuse(c, n, e)
+		n.Op = refusedOp(n.Op)
 	}
 	for i, name := range c.out {
 		if name != "" {
@@ -179,6 +197,22 @@ func (d *decoder) emit(sc *scope, c *call) error {
 		}
 	}
 	return nil
+}
+
+// typed gives n's outputs the types that follow from its operator and those
+// that the file declares.
+func (d *decoder) typed(sc *scope, c *call, n *ir.Node) error {
+	if c.refused != nil {
+		return c.refused
+	}
+	if err := d.infer(n); err != nil {
+		return err
+	}
+	if d.opaque[c.op] {
+		d.refuse(c, n, diag.Errorf("LX1010", noMeaning))
+	}
+	d.need(c.op, c.version)
+	return declare(sc, c, n)
 }
 
 // infer types n's outputs by its operator. An operator that panics is a bug in

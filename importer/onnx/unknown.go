@@ -1,61 +1,33 @@
 package onnx
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 
-	"github.com/lxtc/lxtc/internal/diag"
 	pb "github.com/lxtc/lxtc/internal/onnxpb"
 	"github.com/lxtc/lxtc/ir"
 )
 
 // findUnknown looks at every node that decoding will meet. Operators that have
-// no meaning are an error that lists them all, or, under KeepUnknown, become
-// opaque.
-func (d *decoder) findUnknown(g *pb.GraphProto, opsets map[string]int64) error {
-	c := census{d: d, found: map[ir.OpName]*unknown{}, seen: map[funcKey]bool{}}
+// no meaning become opaque, so that decoding goes on and finds out what else
+// stands in the way.
+func (d *decoder) findUnknown(g *pb.GraphProto, opsets map[string]int64) {
+	c := census{d: d, found: map[ir.OpName]*ir.Op{}, seen: map[funcKey]bool{}}
 	c.nodes(g.Node, opsets)
 	if len(c.found) == 0 {
-		return nil
+		return
 	}
-	var all []*unknown
-	for _, u := range c.found {
-		all = append(all, u)
+	for op := range c.found {
+		d.opaque[op] = true
 	}
-	slices.SortFunc(all, func(a, b *unknown) int {
-		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.op.String(), b.op.String()))
-	})
-	if d.keepUnknown {
-		var ops []*ir.Op
-		for _, u := range all {
-			d.opaque[u.op] = true
-			ops = append(ops, opaqueOp(u.op, u.version))
-		}
-		d.m.Ops = d.m.Ops.With(ops...)
-		return nil
-	}
-	e := diag.Errorf("LX1010", "%d operators have no meaning here", len(all))
-	if len(all) == 1 {
-		e = diag.Errorf("LX1010", "operator %s has no meaning here", all[0].op)
-	}
-	for _, u := range all {
-		e.Detail("%s version %d: %d nodes, for instance %s", u.op, u.version, u.count, u.example)
-	}
-	return e.Help("export with other options, or give these operators a meaning, or keep them as they are")
+	d.m.Ops = d.m.Ops.With(slices.Collect(maps.Values(c.found))...)
 }
 
-// A census counts the operators that have no meaning.
+// A census finds the operators that have no meaning.
 type census struct {
 	d     *decoder
-	found map[ir.OpName]*unknown
+	found map[ir.OpName]*ir.Op
 	seen  map[funcKey]bool
-}
-
-type unknown struct {
-	op      ir.OpName
-	version int64
-	count   int
-	example string
 }
 
 func (c *census) nodes(ns []*pb.NodeProto, opsets map[string]int64) {
@@ -79,9 +51,8 @@ func (c *census) nodes(ns []*pb.NodeProto, opsets map[string]int64) {
 			continue
 		}
 		if c.found[op] == nil {
-			c.found[op] = &unknown{op: op, version: max(opsets[op.Domain], 1), example: label(n)}
+			c.found[op] = opaqueOp(op, max(opsets[op.Domain], 1))
 		}
-		c.found[op].count++
 	}
 }
 

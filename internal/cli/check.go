@@ -10,7 +10,6 @@ import (
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
-	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/spf13/cobra"
@@ -35,6 +34,7 @@ type checking struct {
 	recipe
 	engine
 	json      bool
+	neutral   bool
 	tolerance float64
 }
 
@@ -47,9 +47,15 @@ func (a *app) checkCommand() *cobra.Command {
 
   outputs       every output, before and after rewriting
   conservation  relevance into, out of and absorbed by every kind of operator:
-                by its rule, or by a constant operand such as a bias; anything
-                else is a leak
+                by its rule, by a constant operand such as a bias, or by a
+                quotient of two operands that both get some; anything else is
+                a leak
   numbers       the first operator that makes a NaN
+
+With --neutral nothing is meant to absorb: what is added to live values becomes 0,
+and every rule is one that conserves, without stabilizer. As much relevance as
+started at the target must then arrive; what does not, a defect has lost. Outputs
+are others, and are not compared.
 
 The exit status is 5 if a check fails.`,
 		Args: atMostOne,
@@ -60,14 +66,18 @@ The exit status is 5 if a check fails.`,
 	k.engine.flags(c)
 	c.Flags().Lookup("form").Hidden = true // the ledger is one of relevance, which the explicit form has at every node
 	c.Flags().BoolVar(&k.json, "json", false, "print the result as JSON")
+	c.Flags().BoolVar(&k.neutral, "neutral", false, "check that relevance is conserved where nothing absorbs it")
 	c.Flags().Float64Var(&k.tolerance, "tolerance", 0, "`SHARE` of relevance that may get lost without a reason (default 1e-3, for half floats 2e-2)")
 	return c
 }
 
 func (a *app) check(ctx context.Context, k checking, args []string) error {
+	if len(k.through) > 0 {
+		return usagef("--through lets relevance go on purpose, and check looks for what is lost: leave it out")
+	}
 	j, err := a.prepare(args, k.source, k.recipe, k.engine)
 	if err != nil {
-		return err
+		return a.reportUnsupported(k.json, err)
 	}
 	defer j.model.Close()
 	s, b, opt, f := j.model, j.backend, j.opt, j.feed
@@ -98,10 +108,13 @@ func (a *app) judge(ctx context.Context, s *subject, b backend.Backend, k checki
 	l := &ledger{}
 	m := s.IR().Clone()
 	m.Closer = nil
-	rep, err := ledgerPipeline(l).Run(ctx, m, passes.Options{
-		Rules: opt.Rules, Form: passes.ExplicitForm, Explain: opt.Explain, Targets: opt.Targets,
-		Temperature: opt.Temperature, Allow: opt.Allow, Eval: reference.Eval, Supports: b.Supports,
-	}, passes.Driver{})
+	pipeline := ledgerPipeline(l)
+	if k.neutral {
+		pipeline = neutralPipeline(l)
+	}
+	po := opt.Passes()
+	po.Form, po.Neutral, po.Supports = passes.ExplicitForm, k.neutral, b.Supports
+	rep, err := pipeline.Run(ctx, m, po, passes.Driver{})
 	a.afterRewrite(rep)
 	if err != nil {
 		return nil, err
@@ -111,12 +124,10 @@ func (a *app) judge(ctx context.Context, s *subject, b backend.Backend, k checki
 		return nil, err
 	}
 	v := &verdict{Model: s.name, Rules: rep.Rules, Target: strings.Join(rep.Targets, " + ")}
-	for _, o := range s.IR().Graph.Outputs {
-		c, err := compare(o, plain[o.Name], out[o.Name])
-		if err != nil {
-			return nil, err
-		}
-		v.Outputs = append(v.Outputs, c)
+	if k.neutral {
+		v.Rules += ", neutral"
+	} else if v.Outputs, err = compareAll(s.IR().Graph.Outputs, plain, out); err != nil {
+		return nil, err
 	}
 	if err := v.books(l, m, out, k.tolerance); err != nil {
 		return nil, err
@@ -141,6 +152,19 @@ func execute(ctx context.Context, b backend.Backend, m *ir.Model, opt backend.Op
 	}
 	defer session.Close()
 	return session.Run(ctx, in)
+}
+
+// compareAll measures how far each output moved.
+func compareAll(outputs []*ir.Value, before, after map[string]*ir.Tensor) ([]comparison, error) {
+	var all []comparison
+	for _, o := range outputs {
+		c, err := compare(o, before[o.Name], after[o.Name])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
 }
 
 // compare measures how far an output moved.

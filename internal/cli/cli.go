@@ -29,10 +29,17 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // Run is Main under a context, whose end cancels the command.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv}
+	a := &app{
+		stdin: stdin, stdout: stdout, stderr: stderr, env: os.Getenv,
+		memory: func() (int64, bool) { return freeMemory(os.DirFS("/")) },
+	}
+	return a.main(ctx, args)
+}
+
+func (a *app) main(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil { // Go would exit with 2, which stands for bad usage here
-			fmt.Fprintf(stderr, "lxtc: internal error: %v\n%s", r, debug.Stack())
+			fmt.Fprintf(a.stderr, "lxtc: internal error: %v\n%s", r, debug.Stack())
 			code = exitFailed
 		}
 	}()
@@ -48,7 +55,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if ctx.Err() != nil {
 		err = context.Canceled
 	}
-	fmt.Fprintf(stderr, "lxtc: %s\n", message(err))
+	fmt.Fprintf(a.stderr, "lxtc: %s\n", message(err))
 	return codeOf(err)
 }
 
@@ -57,6 +64,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            func(string) string
+	memory         func() (bytes int64, known bool) // that a run may take
 
 	quiet   bool
 	verbose int
@@ -97,7 +105,7 @@ of the graph. The result is a plain ONNX file, or is run here and drawn.`,
 	f.CountVarP(&a.verbose, "verbose", "v", "report what was done (-vv: every operator)")
 	f.StringVar(&a.color, "color", "auto", "when to use colours: auto, always or never")
 	root.AddCommand(
-		a.rewriteCommand(), a.explainCommand(), a.evalCommand(), a.checkCommand(), a.viewCommand(), a.inspectCommand(), a.rulesCommand(),
+		a.rewriteCommand(), a.explainCommand(), a.gridCommand(), a.evalCommand(), a.checkCommand(), a.viewCommand(), a.inspectCommand(), a.rulesCommand(),
 		a.dumpCommand(), a.optCommand(), a.versionCommand(),
 	)
 	root.AddCommand(topics()...)

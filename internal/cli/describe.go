@@ -45,11 +45,14 @@ func (s *subject) describeTarget(t passes.Target, temperature float64, f *feed, 
 	if err != nil {
 		return t.String()
 	}
-	local := t
-	if isCut(y.Shape) {
+	local, positions := t, s.lastTokens(t, f)
+	switch {
+	case positions != nil:
+		positions = inCut(positions, y.Shape)
+	case isCut(y.Shape):
 		local = atStart(t)
 	}
-	at, err := elements(local, vals, y.Shape)
+	at, err := elements(local, vals, y.Shape, positions)
 	if err != nil || len(at) != 1 {
 		return t.String()
 	}
@@ -69,6 +72,20 @@ func (s *subject) describeTarget(t passes.Target, temperature float64, f *feed, 
 // isCut reports whether an output may be one position of a sequence, which is
 // all that pass demand leaves of it. Of a sequence of one position it is too.
 func isCut(shape []int) bool { return len(shape) == 3 && shape[1] == 1 }
+
+// inCut returns where positions are in what pass demand may have left of a sequence:
+// from the first to the last of them.
+func inCut(positions []int64, shape []int) []int64 {
+	first, last := slices.Min(positions), slices.Max(positions)
+	if int64(shape[1]) != last-first+1 {
+		return positions
+	}
+	out := slices.Clone(positions)
+	for i := range out {
+		out[i] -= first
+	}
+	return out
+}
 
 // atStart moves a target to the first position.
 func atStart(t passes.Target) passes.Target {
@@ -90,8 +107,11 @@ func (s *subject) index(t passes.Target, computed []int64, f *feed) []int64 {
 		return index
 	}
 	pos := t.Position
-	if t.Index != nil {
+	switch last := s.lastTokens(t, f); {
+	case t.Index != nil:
 		pos = t.Index[1]
+	case last != nil:
+		pos = last[index[0]]
 	}
 	if v := s.output(t.Output); pos < 0 && v != nil && v.Type.Rank() == 3 {
 		if n, known := bind(s.IR().Graph, f.tensors).of(v.Type.Shape[1]); known {

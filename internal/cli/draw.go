@@ -53,10 +53,7 @@ func relevances(x *lxtc.Explainer) []*ir.Value {
 // arrange adds the relevance of one tensor to the drawing, by its shape:
 // [N, C, H, W] is pictures, [N, T, D] tokens, anything else numbers.
 func (s *subject) arrange(d *heatmap.Doc, label string, f *feed, name string, r []float64, shape []int) error {
-	tokens := f.tokens
-	if tokens == nil {
-		tokens = s.tokensOf(f)
-	}
+	tokens := s.tokensOf(f, name)
 	rank := len(shape)
 	switch {
 	case rank == 4 && s.isPicture(f, name, shape):
@@ -132,36 +129,6 @@ func rowLabel(label string, row, rows int) string {
 		return label
 	}
 	return fmt.Sprintf("%s, row %d", label, row)
-}
-
-// tokensOf names the tokens of ids that came as an array, if there is a
-// tokenizer.
-func (s *subject) tokensOf(f *feed) []heatmap.Token {
-	ids := f.tensors["input_ids"]
-	if ids == nil || !ids.Elem.IsInt() {
-		return nil
-	}
-	tok, err := s.tokenizer()
-	if err != nil { // positions are shown instead
-		return nil
-	}
-	x, err := ids.Int64s()
-	if err != nil {
-		return nil
-	}
-	pieces := make([]string, len(x))
-	for i, id := range x {
-		piece, ok := tok.Token(int(id))
-		if !ok {
-			return nil
-		}
-		pieces[i] = piece
-	}
-	out := make([]heatmap.Token, len(x))
-	for i, p := range tok.CleanAll(pieces) {
-		out[i].Text = p
-	}
-	return out
 }
 
 // draw writes the drawing to a file, to standard output, or for the terminal.

@@ -48,6 +48,11 @@ recognised as and what made it.`,
 				if pass != after {
 					return nil
 				}
+				if weights {
+					if err := printable(m); err != nil {
+						return err
+					}
+				}
 				if err := ir.Print(&buf, m, ir.PrintOptions{Weights: weights, Comments: true}); err != nil {
 					return err
 				}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lxtc/lxtc/ir"
@@ -70,6 +71,36 @@ var views = map[string]bool{
 	"Slice": true, "Split": true, "Expand": true, "Identity": true, "Constant": true,
 }
 
+// stored reports whether a node unpacks a weight for products only, which read it
+// as it is stored.
+func stored(n *ir.Node) bool {
+	if n.Op.String() != "Cast" && n.Op.String() != "DequantizeLinear" || n.Out[0].Type.Rank() != 2 {
+		return false
+	}
+	computed := func(v *ir.Value) bool { return v != nil && v.Data == nil }
+	return !slices.ContainsFunc(n.In, computed) && multiplied(n.Out[0])
+}
+
+// multiplied reports whether all readers of v are products that have it, or its
+// transpose, for their second operand.
+func multiplied(v *ir.Value) bool {
+	for _, u := range v.Uses() {
+		switch u.Node.Op.String() {
+		case "MatMul", "Gemm", "lxt.Linear":
+			if u.Index != 1 {
+				return false
+			}
+		case "Transpose":
+			if !multiplied(u.Node.Out[0]) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return !v.Def.Graph().IsOutput(v)
+}
+
 // intermediates estimates the memory that the values of a run take at the
 // worst moment: every value lives from its node to its last reader. It is a
 // lower bound, and exact false, if some sizes are not known.
@@ -79,7 +110,7 @@ func (d dims) intermediates(g *ir.Graph) (peak int64, exact bool) {
 	var now int64
 	for n := range g.Nodes() {
 		for _, v := range n.Out {
-			if v == nil || views[n.Op.Name] {
+			if v == nil || views[n.Op.Name] || stored(n) {
 				continue
 			}
 			size, ok := d.bytes(v.Type)

@@ -61,6 +61,19 @@ func TestIntermediates(t *testing.T) {
 			a = Relu (x)
 			y = Transpose <perm = [1, 0]> (a)
 		}`, 3 * 16, true},
+		{"a stored weight is unpacked by its products", `g (float[N,4] x) => (float[N,2] y)
+		<float16[4,2] w = {1, 2, 3, 4, 5, 6, 7, 8}>
+		{
+			f = Cast <to = 1> (w)
+			y = MatMul (x, f)
+		}`, 3 * 8, true},
+		{"for anything else it is a value", `g (float[N,4] x) => (float[N,2] y, float[4,2] z)
+		<float16[4,2] w = {1, 2, 3, 4, 5, 6, 7, 8}>
+		{
+			f = Cast <to = 1> (w)
+			y = MatMul (x, f)
+			z = Neg (f)
+		}`, 4*8 + 3*8 + 4*8, true},
 		{"sizes that data decide are not known", `g (float[N,4] x) => (float[K,4] y) {
 			i = NonZero (x)
 			y = GatherND (x, i)

@@ -159,6 +159,7 @@ func (a *app) relevance(ctx context.Context, s *subject, b backend.Backend, e en
 		return nil, nil, err
 	}
 	defer x.Close()
+	a.warnOfMemory(x, bind(x.Model.Graph, f.tensors))
 	if a.verbose > 0 {
 		a.noteMemory(x, bind(x.Model.Graph, f.tensors))
 		a.noteSlow(x.Model, b)

@@ -18,6 +18,7 @@ import (
 type feed struct {
 	tensors map[string]*ir.Tensor
 	tokens  []heatmap.Token // the tokens of the text; no values yet
+	ids     string          // the input that they went into
 	picture *image.RGB      // what the model sees of the picture
 	asked   string          // what is explained, in words, if the targets do not say it
 }

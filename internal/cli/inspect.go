@@ -22,26 +22,27 @@ func (a *app) inspectCommand() *cobra.Command {
 		Use:   "inspect MODEL",
 		Short: "say what a model consists of, and what lxtc makes of it",
 		Long: `Inspect lists a model's inputs, outputs, weights and operators, whether lxtc
-knows each operator, and what would be explained. Operators that are not known
-are listed all at once. -v adds every tensor, by the names that --explain takes.`,
+knows each operator, and what would be explained. What keeps a model from being
+used is listed all at once: operators that are not known, and those whose
+attributes or inputs are refused, with how many of them relevance would have to
+pass. -v adds every tensor, by the names that --explain takes.`,
 		Args:              oneModel,
 		ValidArgsFunction: completeModel,
 		RunE: a.run(func(_ context.Context, args []string) error {
-			s, err := a.open(args[0], onnx.KeepUnknown())
+			var refused []onnx.Unsupported
+			s, err := a.open(args[0], onnx.Collect(&refused))
 			if err != nil {
 				return err
 			}
 			defer s.Close()
 			in := look(s, a.verbose > 0)
+			in.Unsupported = survey(s.IR(), refused)
 			if asJSON {
 				err = writeJSON(a.stdout, in)
 			} else {
 				err = a.printInspection(a.stdout, in)
 			}
-			if unknown := in.unknown(); err == nil && len(unknown) > 0 {
-				err = coded{exitUnsupported, fmt.Errorf("%d kinds of operators are not known: %s", len(unknown), strings.Join(unknown, ", "))}
-			}
-			return err
+			return cmp.Or(err, refusal(s.IR(), refused, in.Unsupported))
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
@@ -58,10 +59,13 @@ type inspection struct {
 	Outputs   []tensorInfo     `json:"outputs"`
 	Weights   []weightInfo     `json:"weights"` // by element type
 	Operators []opInfo         `json:"operators"`
-	Explained []string         `json:"explained"` // without --explain
-	Target    string           `json:"target,omitempty"`
-	Relevance *pedigree        `json:"relevance,omitempty"` // of a model that was rewritten
-	Tensors   []tensorInfo     `json:"tensors,omitempty"`
+
+	Unsupported []unsupported `json:"unsupported,omitempty"` // operators that keep the model from being used
+
+	Explained []string     `json:"explained"` // without --explain
+	Target    string       `json:"target,omitempty"`
+	Relevance *pedigree    `json:"relevance,omitempty"` // of a model that was rewritten
+	Tensors   []tensorInfo `json:"tensors,omitempty"`
 }
 
 type tensorInfo struct {
@@ -146,41 +150,9 @@ func weights(g *ir.Graph) []weightInfo {
 	})
 }
 
-// operators counts operators, most frequent first. Unlike the swap pass it
-// takes an operator that is not known to pass relevance on, so that all of
-// those on the way are found at once.
+// operators counts operators, most frequent first.
 func operators(m *ir.Model, sources []*ir.Value) []opInfo {
-	from, to := map[*ir.Value]bool{}, map[*ir.Value]bool{}
-	for _, v := range sources {
-		from[v] = true
-	}
-	passesOn := func(n *ir.Node) bool {
-		op := meaning(m, n)
-		return op == nil || op.VJP != nil
-	}
-	anyOf := func(set map[*ir.Value]bool, vs []*ir.Value) bool {
-		return slices.ContainsFunc(vs, func(v *ir.Value) bool { return v != nil && set[v] })
-	}
-	for n := range m.Graph.Nodes() {
-		if !passesOn(n) || !anyOf(from, n.In) {
-			continue
-		}
-		for _, v := range n.Out {
-			if v != nil && (v.Type.Elem.IsFloat() || v.Type.Elem == ir.Undefined) {
-				from[v] = true
-			}
-		}
-	}
-	for _, v := range m.Graph.Outputs {
-		to[v] = true
-	}
-	for n := range m.Graph.Backward() {
-		if anyOf(to, n.Out) {
-			for _, v := range n.In {
-				to[v] = true
-			}
-		}
-	}
+	live := livePath(m, sources)
 	byOp := map[string]opInfo{}
 	for n := range m.Graph.Nodes() {
 		op := byOp[n.Op.String()]
@@ -192,7 +164,7 @@ func operators(m *ir.Model, sources []*ir.Value) []opInfo {
 			}
 			op.Known, op.Passes = known != nil, known != nil && known.VJP != nil
 		}
-		if anyOf(from, n.In) && anyOf(from, n.Out) && anyOf(to, n.Out) {
+		if live(n) {
 			op.Live++
 		}
 		byOp[op.Op] = op
@@ -200,25 +172,6 @@ func operators(m *ir.Model, sources []*ir.Value) []opInfo {
 	return slices.SortedFunc(maps.Values(byOp), func(a, b opInfo) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Op, b.Op))
 	})
-}
-
-// meaning returns what lxtc knows of n's operator, or nil.
-func meaning(m *ir.Model, n *ir.Node) *ir.Op {
-	if op := m.Ops.Lookup(n.Op); op != nil && !op.Opaque {
-		return op
-	}
-	return nil
-}
-
-// unknown lists the operators that lxtc does not know.
-func (in *inspection) unknown() []string {
-	var out []string
-	for _, o := range in.Operators {
-		if !o.Known {
-			out = append(out, o.Op)
-		}
-	}
-	return out
 }
 
 func (a *app) printInspection(w io.Writer, in *inspection) error {
@@ -259,6 +212,7 @@ func (a *app) printInspection(w io.Writer, in *inspection) error {
 		return s
 	}
 	g.write(p, p.bold)
+	p.unsupported(in.Unsupported)
 	if len(in.Tensors) > 0 {
 		p.tensors("Tensors", in.Tensors)
 	}
@@ -275,4 +229,17 @@ func (p *paper) tensors(title string, ts []tensorInfo) {
 	for _, row := range g.lines() {
 		p.line("  %s", row)
 	}
+}
+
+// unsupported lists what keeps the model from being used.
+func (p *paper) unsupported(all []unsupported) {
+	if len(all) == 0 {
+		return
+	}
+	p.line("\n%s", p.red(p.bold("Not supported")))
+	g := &grid{head: []string{"Operator", "Version", "#", "On the way", "Example", "Why"}, right: []int{1, 2, 3}}
+	for _, u := range all {
+		g.add(u.Op, fmt.Sprint(u.Version), fmt.Sprint(u.Count), fmt.Sprint(u.Live), u.Example, u.Why)
+	}
+	g.write(p, p.bold)
 }

@@ -30,7 +30,10 @@ func (a *app) prepare(args []string, from source, r recipe, e engine) (*job, err
 		return nil, err
 	}
 	j := &job{model: s, opt: opt, backend: b}
-	if j.feed, err = a.gather(s, from); err == nil {
+	if err = s.whole(); err == nil {
+		j.feed, err = a.gather(s, from)
+	}
+	if err == nil {
 		err = r.resolve(s, bind(s.IR().Graph, j.feed.tensors), &j.opt)
 	}
 	if err != nil {

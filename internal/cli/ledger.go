@@ -130,8 +130,8 @@ func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.F
 	}
 	e := entry{
 		of: n, formula: ir.FuncText(f), node: n.Name, op: n.Op.String(), rule: n.Rule, at: n.RuleAt,
-		conserves: rule.Rule.Conserves,
-		quotient:  rule.Rule.Conserves && isQuotient(n, call),
+		conserves: rule.Rule.Conserves || c.Neutral, // under which no other rule should be
+		quotient:  rule.Rule.Conserves && isQuotient(n, call) && !c.Neutral,
 		half:      n.Out[0].Type.Elem.Bits() == 16,
 		constant:  shareholder(n, call),
 	}
@@ -346,4 +346,11 @@ func ledgerPipeline(l *ledger) passes.Pipeline {
 	p := passes.Default()
 	i := slices.IndexFunc(p, func(pass passes.Pass) bool { return pass.Name == passes.Relevance.Name })
 	return slices.Insert(p, i+1, l.pass())
+}
+
+// neutralPipeline is that of a model of which no operator should keep relevance.
+func neutralPipeline(l *ledger) passes.Pipeline {
+	p := ledgerPipeline(l)
+	i := slices.IndexFunc(p, func(pass passes.Pass) bool { return pass.Name == passes.Swap.Name })
+	return slices.Insert(p, i, passes.Neutral)
 }

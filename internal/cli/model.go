@@ -25,6 +25,7 @@ type subject struct {
 	*lxtc.Model
 	name   string  // for titles
 	file   string  // the model's file; "" if it came from elsewhere
+	first  string  // the file of the encoder before it, in a pair of them; "" if it is alone
 	beside []fs.FS // where tokenizer.json and the like may lie
 	prompt string  // the text to explain if none is given; "" for none
 
@@ -47,8 +48,11 @@ func (a *app) open(path string, opts ...onnx.Option) (*subject, error) {
 		name: filepath.Base(path), file: file,
 		beside: []fs.FS{os.DirFS(dir), os.DirFS(filepath.Dir(absolute(dir)))},
 	}
+	from := file
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		s.name = filepath.Base(absolute(path))
+		from, s.first = path, onnx.Encoder(file)
+		a.noteOthers(s, path)
 	}
 	if name := hubName(absolute(path)); name != "" {
 		s.name = name
@@ -61,8 +65,39 @@ func (a *app) open(path string, opts ...onnx.Option) (*subject, error) {
 		s.Model, err = parseModel(file, string(text))
 		return s, err
 	}
-	s.Model, err = lxtc.Load(file, opts...)
-	return s, err
+	s.Model, err = lxtc.Load(from, opts...)
+	return s, surveyed(err, file, func(o ...onnx.Option) (*ir.Model, error) { return onnx.Load(from, o...) })
+}
+
+// noteOthers says which models of a folder were not chosen.
+func (a *app) noteOthers(s *subject, dir string) {
+	var others []string
+	for _, name := range onnx.Models(dir) {
+		if file := filepath.Join(dir, name); file != s.file && file != s.first {
+			others = append(others, name)
+		}
+	}
+	read := s.file
+	if s.first != "" {
+		read = s.first + " and " + s.file
+	}
+	if len(others) > 0 {
+		read += "; others here, by their path: " + strings.Join(others, ", ")
+	}
+	a.note("model: %s", read)
+}
+
+// whole reports a model that relevance cannot be computed of as it is.
+func (s *subject) whole() error {
+	for _, v := range s.IR().Graph.Inputs {
+		for _, u := range v.Uses() {
+			if v.Name == "use_cache_branch" && u.Node.Op.Name == "If" {
+				return coded{exitUnsupported, diag.Errorf("", "the model holds two decoders, of which the input %s chooses one at each run", v.Name).In(s.file).
+					Help("use decoder_model.onnx, which is one of them; optimum writes it with --no-post-process")}
+			}
+		}
+	}
+	return nil
 }
 
 // hubName returns the name of a model in HuggingFace's cache, which lies in
@@ -103,7 +138,7 @@ func (a *app) openStdin(opts []onnx.Option) (*subject, error) {
 	}
 	m, err := onnx.Decode(b, opts...)
 	if err != nil {
-		return nil, err
+		return nil, surveyed(err, "standard input", func(o ...onnx.Option) (*ir.Model, error) { return onnx.Decode(b, o...) })
 	}
 	m.File = "standard input"
 	s.Model = lxtc.FromIR(m)
@@ -186,6 +221,7 @@ func (s *subject) tokenizer() (*tokenizer.Tokenizer, error) {
 // config is the part of config.json that lxtc reads.
 type config struct {
 	ID2Label     map[string]string `json:"id2label"`
+	LabelNames   []string          `json:"label_names"` // timm's
 	DecoderStart *int64            `json:"decoder_start_token_id"`
 }
 
@@ -203,6 +239,12 @@ func (s *subject) config() (*config, error) {
 	default:
 		if err := json.Unmarshal(b, c); err != nil {
 			return nil, unreadable(fmt.Errorf("config.json: %w", err))
+		}
+		if c.ID2Label == nil && c.LabelNames != nil {
+			c.ID2Label = map[string]string{}
+			for i, name := range c.LabelNames {
+				c.ID2Label[strconv.Itoa(i)] = name
+			}
 		}
 	}
 	s.conf = c

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,10 +8,8 @@ import (
 	"strings"
 
 	"github.com/lxtc/lxtc"
-	"github.com/lxtc/lxtc/backend/reference"
 	export "github.com/lxtc/lxtc/exporter/onnx"
 	"github.com/lxtc/lxtc/internal/diag"
-	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/spf13/cobra"
 )
@@ -72,10 +69,7 @@ standard input. "-p help" documents the passes.`,
 func (a *app) opt(ctx context.Context, s *subject, p passes.Pipeline, opt lxtc.Options, out string) error {
 	m := s.IR().Clone()
 	m.Closer = nil
-	rep, err := p.Run(ctx, m, passes.Options{
-		Rules: opt.Rules, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets,
-		Temperature: opt.Temperature, Allow: opt.Allow, Eval: reference.Eval,
-	}, passes.Driver{Strict: true})
+	rep, err := p.Run(ctx, m, opt.Passes(), passes.Driver{Strict: true})
 	if rep != nil && a.verbose > 0 && !a.quiet {
 		d := &paper{}
 		d.passes(rep.Steps, 2)
@@ -87,13 +81,13 @@ func (a *app) opt(ctx context.Context, s *subject, p passes.Pipeline, opt lxtc.O
 		return err
 	}
 	if strings.EqualFold(filepath.Ext(out), ".onnx") {
-		return a.save(out, m, export.Options{})
+		return a.save(out, m, export.Options{Stop: ctx.Err})
 	}
-	var buf bytes.Buffer
-	if err := ir.Print(&buf, m, ir.PrintOptions{Weights: true, Comments: true}); err != nil {
+	text, err := textOfModel(m)
+	if err != nil {
 		return err
 	}
-	return a.writeBytes(out, buf.Bytes())
+	return a.writeBytes(out, text)
 }
 
 // pipelineOf looks up passes by name. One that is named twice runs twice.

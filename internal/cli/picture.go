@@ -64,8 +64,8 @@ func isNHWC(t ir.Type) bool {
 
 func isChannels(d ir.Dim) bool { return d.Is(1) || d.Is(3) }
 
-// preprocess returns the pipeline of the named preset, or the one that the
-// model's preprocessor_config.json describes.
+// preprocess returns the pipeline of the named preset, or the one that a file
+// beside the model describes: of transformers, open_clip or timm.
 func (s *subject) preprocess(preset string) (image.Preprocess, error) {
 	if preset != "" {
 		if !slices.Contains(presets(), preset) {
@@ -73,20 +73,41 @@ func (s *subject) preprocess(preset string) (image.Preprocess, error) {
 		}
 		return image.Preset(preset)
 	}
-	b, err := s.read("preprocessor_config.json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return image.Preprocess{}, unreadable(diag.Errorf("", "no preprocessor_config.json beside the model or one folder up, which says how pictures are prepared").In(s.IR().File).
-			Help("choose a --preset: %s", strings.Join(presets(), ", ")))
+	for _, from := range []struct {
+		file string
+		read func([]byte) (p image.Preprocess, ok bool, err error)
+	}{
+		{"preprocessor_config.json", always(image.ParseConfig)},
+		{"open_clip_config.json", always(image.ParseOpenCLIP)},
+		{"config.json", image.ParseTimm},
+	} {
+		b, err := s.read(from.file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return image.Preprocess{}, unreadable(err)
+		}
+		p, ok, err := from.read(b)
+		if err != nil {
+			return p, unreadable(fmt.Errorf("%s: %w", from.file, err))
+		}
+		if ok {
+			p.Name = from.file + " says"
+			return p, nil
+		}
 	}
-	if err != nil {
-		return image.Preprocess{}, unreadable(err)
+	return image.Preprocess{}, unreadable(diag.Errorf("", "no preprocessor_config.json beside the model or one folder up, which says how pictures are prepared").In(s.IR().File).
+		Help("choose a --preset: %s", strings.Join(presets(), ", ")))
+}
+
+// always is the reader of a file that says how pictures are prepared or is
+// wrong.
+func always(read func([]byte) (image.Preprocess, error)) func([]byte) (image.Preprocess, bool, error) {
+	return func(b []byte) (image.Preprocess, bool, error) {
+		p, err := read(b)
+		return p, true, err
 	}
-	p, err := image.ParseConfig(b)
-	if err != nil {
-		return p, unreadable(fmt.Errorf("preprocessor_config.json: %w", err))
-	}
-	p.Name = "preprocessor_config.json says"
-	return p, nil
 }
 
 func presets() []string {

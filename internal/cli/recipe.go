@@ -23,6 +23,7 @@ type recipe struct {
 	targets     []string
 	explain     []string
 	trace       bool
+	through     []string
 	temperature float64
 	allow       bool
 }
@@ -37,6 +38,7 @@ func (r *recipe) flags(c *cobra.Command) {
 	f.StringArrayVar(&r.targets, "target", nil, "what to explain; several are summed (see `lxtc help targets`)")
 	f.StringArrayVar(&r.explain, "explain", nil, "`TENSOR` to explain, by its ONNX name, instead of the inputs or token embeddings; * matches anything; repeatable")
 	f.BoolVar(&r.trace, "trace", false, "explain also what leaves every numbered module, such as layers.0")
+	f.StringArrayVar(&r.through, "through", nil, "let relevance through some elements of a tensor only, such as TENSOR[:,3] or TENSOR[:,0|5]: heads, channels, neurons; repeatable")
 	f.Float64Var(&r.temperature, "temperature", 0, "explain softmax(output/`T`) instead of the output")
 	f.BoolVar(&r.allow, "allow-missing", false, "let nothing flow through operators without a rule, instead of failing")
 	completeWith(c, "rules", ruleMaps)
@@ -60,6 +62,13 @@ func (r *recipe) options() (lxtc.Options, error) {
 		opt.Form = passes.ExplicitForm
 	default:
 		return opt, usagef("--form is %q, want gradient or explicit", r.form)
+	}
+	for _, arg := range r.through {
+		c, err := passes.ParseCondition(arg)
+		if err != nil {
+			return opt, err
+		}
+		opt.Through = append(opt.Through, c)
 	}
 	var err error
 	opt.Rules, err = loadRules(r.rules)

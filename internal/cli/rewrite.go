@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -71,6 +70,9 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 		return a.reportUnsupported(r.json, err)
 	}
 	defer s.Close()
+	if err := s.whole(); err != nil {
+		return err
+	}
 	if before := readPedigree(s.IR()); before != (pedigree{}) {
 		a.warn("the model computes relevance already, %s; new outputs have other names", before)
 	}
@@ -103,7 +105,7 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 		return nil
 	}
 	pedigreeOf(w).write(w.Model)
-	if err := a.save(out, w.Model, export.Options{CopyWeights: r.copyWeights}); err != nil {
+	if err := a.save(out, w.Model, export.Options{CopyWeights: r.copyWeights, Stop: ctx.Err}); err != nil {
 		return err
 	}
 	if out != "-" && !a.quiet {
@@ -155,6 +157,8 @@ func (s *subject) outputPath(r rewriting) (string, error) {
 		return out, nil
 	case out == "" && s.file == "":
 		return "", usagef("the model has no file that the output could be named after: give -o")
+	case out == "" && s.first != "":
+		out = filepath.Join(filepath.Dir(s.file), "model.lrp.onnx")
 	case out == "":
 		out = strings.TrimSuffix(s.file, filepath.Ext(s.file)) + ".lrp.onnx"
 	}
@@ -179,7 +183,7 @@ func (s *subject) readsFrom(path string) string {
 	if err != nil {
 		return "" // it does not exist yet
 	}
-	files := []string{s.file}
+	files := []string{s.first, s.file}
 	for _, v := range s.IR().Graph.Consts {
 		if v.Data.From != nil && v.Data.From.Path != files[len(files)-1] {
 			files = append(files, v.Data.From.Path)
@@ -199,11 +203,11 @@ func (a *app) save(out string, m *ir.Model, opt export.Options) error {
 	case out == "-":
 		return export.Write(a.stdout, m)
 	case strings.EqualFold(filepath.Ext(out), ".onnxtxt"):
-		var buf bytes.Buffer
-		if err := ir.Print(&buf, m, ir.PrintOptions{Weights: true, Comments: true}); err != nil {
+		text, err := textOfModel(m)
+		if err != nil {
 			return err
 		}
-		return a.writeBytes(out, buf.Bytes())
+		return a.writeBytes(out, text)
 	}
 	return export.Save(out, m, opt)
 }

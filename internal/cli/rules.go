@@ -20,9 +20,12 @@ func (a *app) rulesCommand() *cobra.Command {
 		Short: "list the rule maps, or print one",
 		Long: `Rules lists the rule maps that lxtc carries; with NAME it prints the text of
 one, to start a map of your own from. --list-rules documents the rules that a
-map may use, their parameters and formulas, and the conditions.`,
+map may use, their parameters and formulas, and the conditions.
+
+A number in a map may be left free, as in "Conv => gamma($gamma=0.25)": it
+becomes an input of the rewritten model, called $gamma.`,
 		Example: `  lxtc rules attnlrp > my.rules
-  lxtc rewrite model.onnx -r my.rules`,
+  lxtc rewrite model.onnx -n -v -r my.rules`,
 		Args: atMostOne,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return rules.Builtin(), cobra.ShellCompDirectiveNoFileComp
@@ -89,11 +92,10 @@ func (a *app) listRules(w io.Writer) error {
 			p.line("    %s", l)
 		}
 		for _, q := range r.Params {
-			choices := ""
-			if len(q.Choices) > 0 {
-				choices = " (" + strings.Join(q.Choices, ", ") + ")"
-			}
-			p.line("    %s = %s%s: %s", q.Name, q.Default, choices, q.Doc)
+			p.line("    %s = %s: %s", q.Name, q.Default, q.Doc)
+		}
+		for _, d := range r.Dialects {
+			p.line("    %s stands for %s", d.Name, strings.Join(d.Args, ", "))
 		}
 		p.line("")
 	}

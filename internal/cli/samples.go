@@ -109,10 +109,12 @@ func (s *subject) textSamples(e evaluation) ([]sample, error) {
 			if err != nil {
 				return nil, bad("%w", err)
 			}
-			if len(ts) != 1 || ts[0].Index == nil {
+			if v := s.output(ts[0].Output); len(ts) == 1 && len(ts[0].Class) < 2 && v != nil {
+				x.index = ts[0].Element(0, v.Type.Rank())
+			}
+			if x.index == nil {
 				return nil, bad("target %q is not one element", line.Target)
 			}
-			x.index = ts[0].Index
 		}
 		out = append(out, x)
 	}

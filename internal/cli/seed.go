@@ -99,7 +99,7 @@ func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e
 		if y == nil {
 			return nil, usageError(diag.Errorf("LX3004", "no output is called %q%s", t.Output, diag.DidYouMean(t.Output, names(s.IR().Graph.Outputs))))
 		}
-		r, err := contrast(t, y)
+		r, err := contrast(t, y, s.lastTokens(t, f))
 		if err != nil {
 			return nil, err
 		}
@@ -125,13 +125,13 @@ func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e
 }
 
 // contrast returns the relevance of an output y whose target weighs +1, and
-// each of the other N-1 classes -1/(N-1).
-func contrast(t passes.Target, y *ir.Tensor) ([]float64, error) {
+// each of the other N-1 classes -1/(N-1). The positions are those of elements.
+func contrast(t passes.Target, y *ir.Tensor, positions []int64) ([]float64, error) {
 	vals, err := y.Float64s()
 	if err != nil {
 		return nil, err
 	}
-	at, err := elements(t, vals, y.Shape)
+	at, err := elements(t, vals, y.Shape, positions)
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +150,41 @@ func contrast(t passes.Target, y *ir.Tensor) ([]float64, error) {
 	return r, nil
 }
 
-// elements returns the flat positions of a target's elements in its output.
-func elements(t passes.Target, y []float64, shape []int) ([]int, error) {
+// lastTokens returns the position of a target in every batch row, if a mask among
+// the inputs says where the last token is; else nil.
+func (s *subject) lastTokens(t passes.Target, f *feed) []int64 {
+	v := s.output(t.Output)
+	if v == nil || t.Index != nil || t.Seed || t.Position >= 0 {
+		return nil
+	}
+	mask := passes.PaddingMask(s.IR().Graph, v)
+	if mask == nil {
+		return nil
+	}
+	keep, err := f.tensors[mask.Name].Int64s()
+	if err != nil {
+		return nil
+	}
+	width := f.tensors[mask.Name].Shape[1]
+	length := width // of the output: past tokens aside, which are first
+	if n, ok := bind(s.IR().Graph, f.tensors).of(v.Type.Shape[1]); ok {
+		length = int(n)
+	}
+	var at []int64
+	for row := range slices.Chunk(keep, max(width, 1)) {
+		row = row[max(0, width-length):]
+		last := len(row) - 1
+		for last >= 0 && row[last] == 0 {
+			last--
+		}
+		at = append(at, max(int64(last)+1+t.Position, 0))
+	}
+	return at
+}
+
+// elements returns the flat positions of a target's elements in its output, one
+// of three axes at the given positions of its rows if there are any.
+func elements(t passes.Target, y []float64, shape []int, positions []int64) ([]int, error) {
 	rank := len(shape)
 	if t.Index != nil {
 		k, err := flat(t.Index, shape)
@@ -161,33 +194,41 @@ func elements(t passes.Target, y []float64, shape []int) ([]int, error) {
 	if rank > 3 && n == shape[rank-1] {
 		return nil, usagef("target %s: shape %v has too many axes to have one largest element; name an index", t, shape)
 	}
-	best := func(start int) int {
+	best := func(row, start int) (int, error) {
+		if t.Class != nil {
+			k, err := flat([]int64{t.Class[min(row, len(t.Class)-1)]}, []int{n})
+			return start + k, err
+		}
 		k := start
 		for i := start; i < start+n; i++ {
 			if y[i] > y[k] {
 				k = i
 			}
 		}
-		return k
+		return k, nil
+	}
+	rows := 1
+	if rank > 1 {
+		rows = shape[0]
 	}
 	var out []int
-	switch rank {
-	case 0: // the one element
-		out = append(out, 0)
-	case 1:
-		out = append(out, best(0))
-	case 3:
-		for b := range shape[0] {
-			start, err := flat([]int64{int64(b), t.Position, 0}, shape)
-			if err != nil {
+	for row := range rows {
+		start := row * n
+		if rank == 3 {
+			position := t.Position
+			if positions != nil {
+				position = positions[row]
+			}
+			var err error
+			if start, err = flat([]int64{int64(row), position, 0}, shape); err != nil {
 				return nil, err
 			}
-			out = append(out, best(start))
 		}
-	default:
-		for b := range shape[0] {
-			out = append(out, best(b*n))
+		k, err := best(row, start)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, k)
 	}
 	return out, nil
 }

@@ -14,12 +14,12 @@ import (
 )
 
 // aims turns the arguments of --target into targets. Numbers and words mean an
-// element of the last axis of the default output at its last position, in
-// every batch row: d tells how many there are.
+// element of the last axis of the default output at the last token, in every
+// batch row: d tells how many there are.
 func (s *subject) aims(args []string, d dims) ([]passes.Target, error) {
 	var out []passes.Target
 	for _, arg := range args {
-		ts, err := s.aim(arg, d)
+		ts, err := s.aim(arg)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func (s *subject) inside(t passes.Target, d dims) error {
 	return nil
 }
 
-func (s *subject) aim(arg string, d dims) ([]passes.Target, error) {
+func (s *subject) aim(arg string) ([]passes.Target, error) {
 	if text, ok := strings.CutPrefix(arg, "text:"); ok {
 		if unquoted, err := strconv.Unquote(text); err == nil {
 			text = unquoted
@@ -61,10 +61,10 @@ func (s *subject) aim(arg string, d dims) ([]passes.Target, error) {
 		if err != nil {
 			return nil, err
 		}
-		return s.class(id, d)
+		return s.class(id)
 	}
-	if n, err := strconv.ParseInt(arg, 10, 64); err == nil {
-		return s.class(n, d)
+	if classes, err := passes.ParseClasses(arg); err == nil {
+		return s.class(classes...)
 	}
 	name, _, _ := strings.Cut(arg, "[")
 	outputs := names(s.IR().Graph.Outputs)
@@ -73,7 +73,7 @@ func (s *subject) aim(arg string, d dims) ([]passes.Target, error) {
 		t, err := passes.ParseTarget(arg)
 		return []passes.Target{t}, err
 	}
-	return s.word(arg, d)
+	return s.word(arg)
 }
 
 // computes reports whether the model computes floating point numbers of the
@@ -86,17 +86,17 @@ func (s *subject) computes(name string) bool {
 // word finds the class, the token or else the tensor that a word means. If
 // there is none, a word that looks like an element is one of an output that
 // does not exist.
-func (s *subject) word(arg string, d dims) ([]passes.Target, error) {
+func (s *subject) word(arg string) ([]passes.Target, error) {
 	conf, err := s.config()
 	if err != nil {
 		return nil, err
 	}
 	if n, ok := conf.class(arg); ok {
-		return s.class(n, d)
+		return s.class(n)
 	}
 	id, err := s.tokenOf(arg)
 	if err == nil {
-		return s.class(id, d)
+		return s.class(id)
 	}
 	if s.computes(arg) {
 		return []passes.Target{{Output: arg, Position: -1}}, nil
@@ -128,43 +128,19 @@ func (s *subject) tokenOf(text string) (int64, error) {
 	return int64(id), nil
 }
 
-// class returns class n in every batch row: element n of the last axis, at the
-// last position, or of the second axis if those after it are 1.
-func (s *subject) class(n int64, d dims) ([]passes.Target, error) {
+// class returns a class in every batch row, or one for each: elements of the last
+// axis, at the last token, or of the second axis if those after it are 1.
+func (s *subject) class(classes ...int64) ([]passes.Target, error) {
 	v := defaultOutput(s.IR().Graph)
 	if v == nil {
 		return nil, usagef("the model has no floating point output to explain")
 	}
-	var out []passes.Target
-	add := func(index ...int64) { out = append(out, passes.Target{Output: v.Name, Index: index}) }
-	switch rank := v.Type.Rank(); {
-	case rank == 1:
-		add(n)
-	case rank == 2:
-		for b := range d.rows(v) {
-			add(b, n)
-		}
-	case rank == 3:
-		for b := range d.rows(v) {
-			add(b, -1, n)
-		}
-	case passes.ClassesInSecond(v.Type):
-		for b := range d.rows(v) {
-			add(append([]int64{b, n}, make([]int64, rank-2)...)...)
-		}
-	default:
-		return nil, usageError(diag.Errorf("LX3004", "target %d: output %s is %s, which has no axis of classes", n, v.Name, v.Type).
+	t := passes.Target{Output: v.Name, Class: classes, Position: -1}
+	if rank := v.Type.Rank(); rank < 1 || rank > 3 && !passes.ClassesInSecond(v.Type) {
+		return nil, usageError(diag.Errorf("LX3004", "target %d: output %s is %s, which has no axis of classes", classes[0], v.Name, v.Type).
 			Help("write %s[i,j,…]", v.Name))
 	}
-	return out, nil
-}
-
-// rows returns the number of batch rows of an output: 1 if it cannot be known.
-func (d dims) rows(v *ir.Value) int64 {
-	if n, ok := d.of(v.Type.Shape[0]); ok {
-		return n
-	}
-	return 1
+	return []passes.Target{t}, nil
 }
 
 // warnOfSoftmax says, where no target was named, how to explain the score before

@@ -61,7 +61,7 @@ func (s *subject) fromText(text string, f *feed) error {
 			continue
 		}
 		if t == nil && v.Type.Elem.IsInt() && !taken {
-			t, taken = row(ids), true
+			t, taken, f.ids = row(ids), true, v.Name
 		}
 		if t == nil {
 			continue // reported by complete, all at once

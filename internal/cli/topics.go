@@ -12,6 +12,7 @@ import (
 // topics returns the help topics: commands that only have a text.
 func topics() []*cobra.Command {
 	return []*cobra.Command{
+		modelTopic(),
 		{
 			Use: "exit-codes", Short: "what the exit status says",
 			Long: "The exit status of lxtc:\n\n" + exitCodes,
@@ -22,16 +23,23 @@ func topics() []*cobra.Command {
 --target flags are summed into one relevance.
 
   (none)             the largest element of the last axis (the highest class),
-                     at the last position of a language model, of the output
+                     at the last token of a language model, of the output
                      "logits" or else of the first floating point output
   logits[0,-1,42]    one element; negative indices count from the end
   logits             the largest element of that output
   logits[argmax@5]   the largest element at position 5
   /Gemm_output_0     the largest element, or with [i,j] one element, of a tensor
                      inside: the scores before a softmax
-  42                 class or token 42, at the last position
+  logits[42@5]       class or token 42 at position 5
+  42                 class or token 42, at the last token
+  42/7/7             a class or token for each row of a batch
   text:" Paris"      the token that stands for a text
   Paris, tabby       a class name of config.json (id2label), or else a token
+
+All but an index with a number for each axis mean every row of a batch. A
+negative position counts from the row's last token: where the model has an input
+attention_mask (a decoder: decoder_attention_mask), padding behind the tokens is
+not counted. A negative number of an index counts from the end of the axis.
 
 --contrast explains the target against all others: it weighs +1, each of the
 other N-1 classes -1/(N-1).

@@ -120,8 +120,10 @@ func (a *app) printVerdict(w io.Writer, v *verdict) error {
 		}
 		return p.mark("✗")
 	}
-	p.line("%s  %s, %s, explicit form\n", p.bold(v.Model), v.Rules, v.Target)
-	p.line("%s", p.bold("Outputs, before and after rewriting"))
+	p.line("%s  %s, %s, explicit form", p.bold(v.Model), v.Rules, v.Target)
+	if len(v.Outputs) > 0 {
+		p.line("\n%s", p.bold("Outputs, before and after rewriting"))
+	}
 	for _, c := range v.Outputs {
 		p.line("  %s %s  max difference %.2g, %.2g of the largest value", sign(c.Same), c.Output, float64(c.Absolute), float64(c.Relative))
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
-	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/internal/view"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
@@ -119,10 +118,9 @@ func (a *app) dissect(ctx context.Context, s *subject, b backend.Backend, e engi
 	at := slices.IndexFunc(pipeline, func(p passes.Pass) bool { return p.Name == passes.Swap.Name })
 	pipeline = slices.Insert(pipeline, at+1, d.pass())
 	m := s.IR().Clone()
-	rep, err := pipeline.Run(ctx, m, passes.Options{
-		Rules: opt.Rules, Form: passes.ExplicitForm, Explain: opt.Explain, Targets: opt.Targets,
-		Temperature: opt.Temperature, Allow: opt.Allow, Eval: reference.Eval, Supports: b.Supports,
-	}, passes.Driver{})
+	po := opt.Passes()
+	po.Form, po.Supports = passes.ExplicitForm, b.Supports
+	rep, err := pipeline.Run(ctx, m, po, passes.Driver{})
 	a.afterRewrite(rep)
 	if err != nil || !run {
 		return nil, rep, err

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 
+	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/internal/files"
+	"github.com/lxtc/lxtc/ir"
 )
 
 // checkFolder reports before a long run that a result could not be written.
@@ -30,4 +33,28 @@ func (a *app) writeBytes(path string, b []byte) error {
 		return err
 	}
 	return files.Replace(path, b)
+}
+
+// textOfModel prints a model so that it can be read back, weights and all.
+func textOfModel(m *ir.Model) ([]byte, error) {
+	if err := printable(m); err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	err := ir.Print(&buf, m, ir.PrintOptions{Weights: true, Comments: true})
+	return buf.Bytes(), err
+}
+
+// maxPrinted bounds the weights that are printed as text, in which a number takes
+// some four times its bytes.
+const maxPrinted = 256 << 20
+
+// printable reports a model that is too large for text.
+func printable(m *ir.Model) error {
+	own, mapped := held(m.Graph)
+	if own+mapped <= maxPrinted {
+		return nil
+	}
+	return usageError(diag.Errorf("", "its weights are %s, and text is for at most %s of them", size(own+mapped), size(maxPrinted)).
+		Help("write .onnx, or use `lxtc dump` without --weights"))
 }

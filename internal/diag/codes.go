@@ -12,7 +12,7 @@ type Code struct {
 // rule maps.
 func Codes() []Code {
 	return []Code{
-		{"LX1001", "no such file, or not one that can be read", "Check the path. A folder must hold one `.onnx` file, or `model.onnx` as HuggingFace's tools lay it out."},
+		{"LX1001", "no such file, or not one that can be read", "Check the path. A folder must hold one `.onnx` file, or `model.onnx` as HuggingFace's tools lay it out: see `lxtc help models`."},
 		{"LX1002", "not an ONNX model, or a damaged one", "The bytes are no ONNX protobuf message. A file of a few hundred bytes is often a Git LFS pointer: fetch the file it stands for."},
 		{"LX1003", "an IR or operator set version that is not supported", "Export the model again with an operator set version in the range that the message names, or convert it with `onnx.version_converter`."},
 		{"LX1004", "a name that is defined twice or not at all, or nodes in a circle", "The file is not a valid model; `onnx.checker.check_model` will say so too. Export it again."},
@@ -20,7 +20,7 @@ func Codes() []Code {
 		{"LX1006", "external data that are missing, too short or outside the model's folder", "Put the data file beside the model, whole and under the name that the model has for it. Paths that leave the model's folder are refused on purpose."},
 		{"LX1007", "a function that calls itself, or calls too deep or too often", "Functions are inlined as a model is read, so they must not be recursive. Inline them before, with `onnx.inliner`, or export again."},
 		{"LX1008", "a type that is not a tensor", "Sequences, maps, optionals and sparse values as inputs or outputs have no relevance. Export the part of the model that works on tensors."},
-		{"LX1010", "operators without a meaning", "Every unknown operator is listed. Give them a meaning in Go: see [adding an operator](adding-an-op.md)."},
+		{"LX1010", "operators without a meaning", "Every unknown operator is listed, and every one that is known but refused. Give them a meaning in Go: see [adding an operator](adding-an-op.md)."},
 		{"LX1011", "an attribute that is malformed", "The file is not a valid model. Export it again."},
 		{"LX1012", "an operator whose inputs, attributes and types do not fit together", "The file is not a valid model, or lxtc is wrong about the operator: if ONNX Runtime runs the model, please report it."},
 		{"LX1013", "a spelling of another version that cannot be said in the current one", "Older versions of some operators can do what later ones cannot. Export the model with a newer operator set."},
@@ -33,6 +33,7 @@ func Codes() []Code {
 		{"LX3003", "nothing to explain under that name", "`lxtc inspect` shows the inputs and the token embedding, which are explained by default; `lxtc inspect -v` lists every tensor."},
 		{"LX3004", "no such target", "`lxtc help targets` lists what a target may be."},
 		{"LX3005", "no relevance reaches what is explained", "Every way from the target ends at an operator without a derivative, such as the quantization of an activation, or at a rule that stops. Explain a tensor behind it, or use another rule map."},
+		{"LX3006", "a condition that cannot be met", "`--through` names a tensor on the way to the target, and indices of axes whose length is known: `TENSOR[:,3]` is channel 3."},
 		{"LX4001", "the file cannot be written", "The message has the operating system's reason. What was there before is untouched."},
 		{"LX4002", "weights that cannot be referred to", "A model may refer to weights in its own folder only, and must not replace a file that other weights stay in. Write to the folder of the original, or copy the weights (`CopyWeights` of the exporter's options)."},
 		{"LX4003", "a model that ONNX cannot say", "The model holds an operator that is unknown or exists only inside lxtc, or a value outside its graph. Run the pass `legalize` before saving."},

@@ -31,6 +31,7 @@ type Run struct {
 	Name        string // of the inputs and the reference: "T12 attnlrp.efficient"
 	Rules       string // a built-in map
 	Form        passes.Form
+	Exact       bool // with a stabilizer of almost nothing: for float64
 	Inputs      map[string]*ir.Tensor
 	Targets     []passes.Target
 	Temperature float64
@@ -44,6 +45,11 @@ type Relevance struct {
 	Array  npy.Array
 	Limit  float64 // the largest relative L2 error that is allowed
 }
+
+// ExactLimit is the error allowed for an exact run in float64. What is left is
+// constants that the ONNX file holds in float32, and activations near 0, where
+// the reference divides by them.
+const ExactLimit = 1e-5
 
 // The errors that are allowed: LXT's own float32 is up to 3e-6 away from its
 // float64 in gradient form, and up to 6e-4 on real models in explicit form.
@@ -67,11 +73,45 @@ func (r *Run) Options() (lxtc.Options, error) {
 	if err != nil {
 		return lxtc.Options{}, err
 	}
+	if r.Exact {
+		m = exact(m)
+	}
 	opt := lxtc.Options{Rules: m, Form: r.Form, Targets: r.Targets, Temperature: r.Temperature}
 	for _, w := range r.Want {
 		opt.Explain = append(opt.Explain, w.Tensor)
 	}
 	return opt, nil
+}
+
+// exactly returns the run in explicit form, with a stabilizer of almost nothing,
+// which makes it the gradient form's equal.
+func (r Run) exactly() Run {
+	r.Form, r.Exact, r.Name = passes.ExplicitForm, true, r.Name+", exactly"
+	r.Want = slices.Clone(r.Want)
+	for i := range r.Want {
+		r.Want[i].Limit = ExactLimit
+	}
+	return r
+}
+
+// exact returns m with stabilizers of 1e-14, which have the sign of what they
+// stabilize.
+func exact(m *rules.Map) *rules.Map {
+	e := *m
+	e.Lines = slices.Clone(m.Lines)
+	for i := range e.Lines {
+		call := &e.Lines[i].Call
+		call.Args = slices.Clone(call.Args)
+		for j, p := range call.Rule.Params {
+			switch p.Name {
+			case "eps":
+				call.Args[j] = "1e-14"
+			case "stabilizer":
+				call.Args[j] = "sign"
+			}
+		}
+	}
+	return &e
 }
 
 // Explain runs the case on a backend and returns its outputs.

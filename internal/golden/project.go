@@ -23,6 +23,7 @@ func Project(dir string) ([]Case, error) {
 	var families map[string]struct {
 		Models map[string]map[string]string // by file, tensors by key
 		Target [][]int64
+		Exact  bool // the references of gradient form are also compared with explicit form
 	}
 	if err := json.Unmarshal(text, &families); err != nil {
 		return nil, err
@@ -55,6 +56,9 @@ func Project(dir string) ([]Case, error) {
 				}
 				if len(run.Want) > 0 {
 					c.Runs = append(c.Runs, run)
+					if f.Exact {
+						c.Runs = append(c.Runs, run.exactly())
+					}
 				}
 			}
 			cases = append(cases, c)
@@ -75,6 +79,11 @@ func rulesIn(archive npy.Archive) []method {
 		{"cp-lrp.gradient", "cp-lrp", "gradient"},
 		{"cp-lrp.explicit-lxt", "cp-lrp", "explicit"},
 		{"epsilon_plus.explicit", "epsilon-plus", "explicit"},
+		{"gradient-input.gradient", "gradient-input", "gradient"},
+		{"epsilon-plus.explicit", "epsilon-plus", "explicit"},
+		{"epsilon-plus-flat.explicit", "epsilon-plus-flat", "explicit"},
+		{"epsilon-gamma-box.explicit", "epsilon-gamma-box", "explicit"},
+		{"epsilon-alpha2-beta1.explicit", "epsilon-alpha2-beta1", "explicit"},
 	}
 	return slices.DeleteFunc(all, func(m method) bool {
 		return !slices.ContainsFunc(archive, func(e npy.Entry) bool { return strings.HasPrefix(e.Name, m.key+".") })

@@ -34,10 +34,13 @@ func PythonList(list []string) string {
 		if i > 0 {
 			sb.WriteString(", ")
 		}
-		sb.WriteString("'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'")
+		sb.WriteString("'" + escape.Replace(s) + "'")
 	}
 	return sb.String() + "]"
 }
+
+// escape is what a Python string in single quotes needs.
+var escape = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 
 // ParsePythonList reads a list of string literals; ok is false if s is
 // something else.

@@ -7,6 +7,9 @@ import (
 	"math"
 )
 
+// ErrTooLarge is why Write refuses a model.
+var ErrTooLarge = fmt.Errorf("and protobuf ends at %d", math.MaxInt32)
+
 // Write encodes m to w. Unlike Marshal it passes the raw_data of initializers
 // on from where it lies, so that writing a model takes no memory for its
 // weights. A model of 2 GiB or more is refused: no protobuf decoder reads it.
@@ -46,7 +49,7 @@ func Write(w io.Writer, m *ModelProto) error {
 		head = appendKey(head, 7, size)
 	}
 	if total := len(head) + size; total > math.MaxInt32 {
-		return fmt.Errorf("model takes %d bytes, and protobuf ends at %d", total, math.MaxInt32)
+		return fmt.Errorf("the model takes %d bytes, %w", total, ErrTooLarge)
 	}
 	if _, err := w.Write(head); err != nil {
 		return err

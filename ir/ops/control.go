@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lxtc/lxtc/ir"
@@ -38,11 +39,11 @@ var ifOp = &ir.Op{
 		if err != nil {
 			return []*ir.Value{b.Fail("%w", err)}
 		}
-		if t := constTensor(n.In[0]); t != nil {
-			if x, ok := t.Item(); ok && x == 0 {
-				return b.Splice(no)
-			}
+		switch on, known := truthOf(n.In[0]); {
+		case known && on:
 			return b.Splice(yes)
+		case known:
+			return b.Splice(no)
 		}
 		for i, v := range yes.Outputs {
 			if u := no.Outputs[i]; !sameShape(v.Type, u.Type) {
@@ -126,27 +127,35 @@ var loop = &ir.Op{
 		if err != nil {
 			return []*ir.Value{b.Fail("%w", err)}
 		}
-		trips, ok := tripCount(n).Num()
-		if !ok {
-			return []*ir.Value{b.Fail("how often the loop runs is not known before it runs")}
-		}
-		if trips > maxUnrolled/int64(body.Len()+1) {
-			return []*ir.Value{b.Fail("%d turns of %d nodes are too many to write out", trips, body.Len())}
+		trips := int64(math.MaxInt64) // the condition ends it
+		if limit := n.Input(0); limit != nil {
+			ks := knownElems(limit)
+			if len(ks) != 1 || ks[0].IsUnknown() {
+				return []*ir.Value{b.Fail("how often the loop runs is not known before it runs")}
+			}
+			var ok bool
+			if trips, ok = ks[0].Num(); !ok {
+				return []*ir.Value{b.Fail("how often the loop runs is not known before it runs (%s)", ks[0])}
+			}
 		}
 		cond := n.Input(1)
 		if cond == nil {
 			cond = b.Constant(ir.Of([]bool{true}))
 		}
+		if neverEnds(n) && trips > maxUnrolled/int64(body.Len()+1) {
+			return []*ir.Value{b.Fail("%d turns of %d nodes are too many to write out", trips, body.Len())}
+		}
 		state := slices.Clone(n.In[min(2, len(n.In)):])
 		stacks := make([][]*ir.Value, len(body.Outputs)-1-carried)
 		for i := range trips {
-			switch on, known := truthOf(cond); {
+			on, known := truthOf(cond)
+			switch {
 			case !known:
 				return []*ir.Value{b.Fail("whether the loop ends after %d turns is not known before it runs", i)}
-			case !on:
-				trips = i
+			case on && i >= maxUnrolled/int64(body.Len()+1):
+				return []*ir.Value{b.Fail("more than %d turns of %d nodes are too many to write out", i, body.Len())}
 			}
-			if i >= trips {
+			if !on {
 				break
 			}
 			outs := b.Splice(body, append([]*ir.Value{scalarInt(b, i), cond}, state...)...)
@@ -206,12 +215,6 @@ func neverEnds(n *ir.Node) bool {
 	}
 	on, known := truthOf(out)
 	return known && on
-}
-
-// truthOf returns a condition, if it is constant.
-func truthOf(v *ir.Value) (on, known bool) {
-	x, ok := constTensor(v).Item()
-	return x != 0, ok
 }
 
 // stack puts values side by side along a new axis; of none it makes an empty

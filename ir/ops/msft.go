@@ -13,13 +13,14 @@ const Microsoft = "com.microsoft"
 func msft(name string) ir.OpName { return ir.OpName{Domain: Microsoft, Name: name} }
 
 func msftOps() []*ir.Op {
-	return []*ir.Op{
+	return append([]*ir.Op{
 		msGelu, biasGelu, fastGelu, quickGelu, fusedMatMul, // here
+		fusedGemm, fusedConv, // msft_fused.go
 		simplifiedNorm, skipNorm, skipRMSNorm, embedNorm, // msft_norm.go
 		msAttention, multiHeadAttention, // msft_attention.go
 		groupQueryAttention, msRotaryEmbedding, // msft_gqa.go
 		matMulNBits, matMulBnb4, gatherBlockQuantized, // msft_quant.go
-	}
+	}, msftQuantOps()...)
 }
 
 // inferGelu is Infer of an activation of its input and a bias.

@@ -114,6 +114,13 @@ func (a *attending) hidden(mask, q, k *ir.Value) *ir.Value {
 		case n.Same(rows.Mul(ir.N(2))):
 			ends := b.Node(ir.OpName{Name: "Split"}, ir.Attrs{{Name: "axis", Value: int64(0)}, {Name: "num_outputs", Value: int64(2)}}, mask).Out
 			return b.Op("Or", b.Op("GreaterOrEqual", keys, column(ends[0])), b.Op("Less", keys, column(ends[1])))
+		case !n.Differ(rows) || !n.Differ(rows.Mul(ir.N(2))): // only a run knows; keys that begin nowhere begin at 0
+			batch := lengthAt(b, q, 0)
+			part := func(v, from, to *ir.Value) *ir.Value { return b.Op("Slice", v, from, to, b.Ints(0)) }
+			begins := part(mask, batch, b.Scale(batch, 2))
+			none := b.Op("Expand", zero, batch)
+			begins = part(b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, begins, none), b.Ints(0), batch)
+			return b.Op("Or", b.Op("GreaterOrEqual", keys, column(part(mask, b.Ints(0), batch))), b.Op("Less", keys, column(begins)))
 		}
 	}
 	return b.Fail("a mask %s for queries %s is not supported, want [B, T], [B, S, T], [B] or [2 B]", mask.Type, q.Type)

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/lxtc/lxtc/ir"
@@ -9,7 +10,7 @@ import (
 // matMulNBits multiplies by a weight [N, K] of which each row is quantized in
 // blocks along K.
 var matMulNBits = &ir.Op{
-	Name: msft("MatMulNBits"), Since: 1, Fused: true, Doc: "A Bᵀ + bias, B quantized to 4 or 8 bits in blocks",
+	Name: msft("MatMulNBits"), Since: 1, Fused: true, Doc: "A Bᵀ + bias, B quantized to 2, 4 or 8 bits in blocks",
 	In: ir.P("A", "B", "scales", "zero_points?", "g_idx?", "bias?"), Out: ir.P("Y"),
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		q := blocksOf(n)
@@ -19,11 +20,10 @@ var matMulNBits = &ir.Op{
 		return inferDense(n, q.k, q.n)
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		refuseInput(b, n, 4, "g_idx")
 		refuseAttr(b, n, "weight_prepacked", 0)
 		q := blocksOf(n)
-		if q.bits != 4 && q.bits != 8 {
-			b.Fail("bits = %d is not supported, want 4 or 8", q.bits)
+		if q.bits != 2 && q.bits != 4 && q.bits != 8 {
+			b.Fail("bits = %d is not supported, want 2, 4 or 8", q.bits)
 		}
 		if b.Err() != nil {
 			return []*ir.Value{n.In[0]}
@@ -61,48 +61,78 @@ func blocksOf(n *ir.Node) blockwise {
 func (q blockwise) perRow() int64 { return (q.k + q.block - 1) / q.block }
 
 // weight is B unpacked, [N, K]. A constant B stays packed: its bytes are those
-// of a tensor of 4-bit or 8-bit integers.
+// of a tensor of 4-bit or 8-bit integers, or become those.
 func (q blockwise) weight(b *ir.Builder, n *ir.Node) *ir.Value {
 	data, zero := constTensor(n.In[1]), n.Input(3)
 	zeros := constTensor(zero)
-	if data == nil || zero != nil && (zeros == nil || zeros.Elem != ir.Uint8) {
+	if data == nil || zero != nil && (zeros == nil || zeros.Elem != ir.Uint8) || n.Input(4) != nil {
 		return q.unpacked(b, n)
 	}
-	elem := ir.Uint8
-	if q.bits == 4 {
-		elem = ir.Uint4
-	}
-	packed, err := repack(data, elem, q.n, q.perRow()*q.block, q.k)
+	packed, err := repack(data, q.bits, q.n, q.perRow()*q.block, q.k)
 	if err != nil {
 		return b.Fail("B: %w", err)
 	}
-	if zeros == nil { // half of the range
-		zeros = ir.Of(make([]uint8, q.n*q.zeroBytes()), int(q.n*q.zeroBytes()))
-		for i := range zeros.Raw {
-			zeros.Raw[i] = map[int64]byte{4: 0x88, 8: 0x80}[q.bits]
-		}
-	}
-	points, err := repack(zeros, elem, q.n, q.zeroBytes()*8/q.bits, q.perRow())
-	if err != nil {
-		return b.Fail("zero_points: %w", err)
-	}
-	scales := b.Op("Reshape", n.In[2], b.Ints(q.n, q.perRow()))
+	points := q.points(b, zeros)
+	scales := q.matrix(b, n.In[2])
 	return b.OpA("DequantizeLinear", ir.Attrs{{Name: "axis", Value: int64(1)}, {Name: "block_size", Value: q.block}},
-		b.Constant(packed), scales, b.Constant(points))
+		b.Constant(packed), scales, points)
+}
+
+// matrix is what there is one of for each block, [N, blocks]. A constant is one
+// again, over the same bytes.
+func (q blockwise) matrix(b *ir.Builder, v *ir.Value) *ir.Value {
+	if t := constTensor(v); t != nil && int64(t.Len()) == q.n*q.perRow() {
+		return b.Constant(&ir.Tensor{Elem: t.Elem, Shape: []int{int(q.n), int(q.perRow())}, Raw: t.Raw, From: t.From})
+	}
+	return b.Op("Reshape", v, b.Ints(q.n, q.perRow()))
+}
+
+// points are the zero points of the blocks, [N, blocks]; without any, half of
+// the range.
+func (q blockwise) points(b *ir.Builder, zeros *ir.Tensor) *ir.Value {
+	if zeros != nil {
+		t, err := repack(zeros, q.bits, q.n, q.zeroBytes()*8/q.bits, q.perRow())
+		if err != nil {
+			return b.Fail("zero_points: %w", err)
+		}
+		return b.Constant(t)
+	}
+	elem, fill := ir.Uint4, byte(0x88)
+	switch q.bits {
+	case 2: // which repack makes four
+		fill = 0x22
+	case 8:
+		elem, fill = ir.Uint8, 0x80
+	}
+	return b.Repeated(fill, elem, int(q.n), int(q.perRow()))
 }
 
 // zeroBytes is the number of bytes that the zero points of a row take.
 func (q blockwise) zeroBytes() int64 { return (q.perRow()*q.bits + 7) / 8 }
 
+// halves are packed zero points of half the range.
+func halves(bits int64, shape ...int) *ir.Tensor {
+	size := 1
+	for _, d := range shape {
+		size *= d
+	}
+	fill := map[int64]byte{2: 0xAA, 4: 0x88, 8: 0x80}[bits]
+	return ir.Of(bytes.Repeat([]byte{fill}, size), shape...)
+}
+
 // repack returns the first keep of every per elements of t, as a matrix of rows.
-// T holds its elements, elem, as bytes, low bits first. If all are kept the
-// bytes are shared.
-func repack(t *ir.Tensor, elem ir.DType, rows, per, keep int64) (*ir.Tensor, error) {
-	if want, err := ir.ByteSize(elem, []int{int(rows), int(per)}); err != nil || int64(len(t.Raw)) != want {
+// T holds its elements as bytes, low bits first. If all are kept the bytes are
+// shared. Elements of two bits get four, which more runtimes know.
+func repack(t *ir.Tensor, bits, rows, per, keep int64) (*ir.Tensor, error) {
+	if want := rows * per * bits / 8; int64(len(t.Raw)) != want {
 		return nil, fmt.Errorf("%d bytes for %s, want %d for %d rows of %d elements", len(t.Raw), t.TypeOf(), want, rows, per)
 	}
+	elem := ir.Uint8
+	if bits < 8 {
+		elem = ir.Uint4
+	}
 	out := &ir.Tensor{Elem: elem, Shape: []int{int(rows), int(keep)}, Raw: t.Raw, From: t.From}
-	if per == keep {
+	if per == keep && bits != 2 {
 		return out, nil
 	}
 	size, err := ir.ByteSize(elem, out.Shape)
@@ -116,55 +146,72 @@ func repack(t *ir.Tensor, elem ir.DType, rows, per, keep int64) (*ir.Tensor, err
 		}
 		return out, nil
 	}
+	each := 8 / bits // elements of a byte
 	for r := range rows {
 		for c := range keep {
 			from, to := r*per+c, r*keep+c
-			nibble := t.Raw[from/2] >> (4 * (from % 2)) & 15
-			out.Raw[to/2] |= nibble << (4 * (to % 2))
+			code := t.Raw[from/each] >> (bits * (from % each)) & (1<<bits - 1)
+			out.Raw[to/2] |= code << (4 * (to % 2))
 		}
 	}
 	return out, nil
 }
 
-// unpacked is weight for a B that is computed, or zero points that are no
-// integers.
+// unpacked is weight for a B that is computed, for zero points that are no
+// integers, and for features that are not in the order of their blocks.
 func (q blockwise) unpacked(b *ir.Builder, n *ir.Node) *ir.Value {
 	like, blocks := n.In[2], q.perRow()
-	elements := func(packed *ir.Value, bits, per int64) *ir.Value { // [N, per] of like's type
-		if bits == 4 {
-			packed = nibbles(b, packed, false)
+	elements := func(packed *ir.Value, per, keep int64) *ir.Value { // [N, keep] of like's type
+		v := b.Op("Reshape", castTo(b, fields(b, packed, q.bits), like), b.Ints(q.n, per))
+		if per == keep {
+			return v
 		}
-		return b.Op("Reshape", castTo(b, packed, like), b.Ints(q.n, per))
+		return b.Op("Slice", v, b.Ints(0), b.Ints(keep), b.Ints(1))
 	}
-	w := b.Op("Reshape", elements(n.In[1], q.bits, blocks*q.block), b.Ints(q.n, blocks, q.block))
-	column := func(v *ir.Value) *ir.Value { return b.Op("Reshape", v, b.Ints(q.n, blocks, 1)) }
+	order := n.Input(4)
+	if order != nil {
+		order = b.Op("Slice", order, b.Ints(0), b.Ints(q.k), b.Ints(0))
+	}
+	each := func(perBlock *ir.Value) *ir.Value { // one for each feature, [N, K]
+		perBlock = b.Op("Reshape", perBlock, b.Ints(q.n, blocks))
+		if order != nil {
+			return b.OpA("Gather", ir.Attrs{{Name: "axis", Value: int64(1)}}, perBlock, order)
+		}
+		wide := b.Op("Expand", b.Op("Unsqueeze", perBlock, b.Ints(2)), b.Ints(q.n, blocks, q.block))
+		wide = b.Op("Reshape", wide, b.Ints(q.n, blocks*q.block))
+		return b.Op("Slice", wide, b.Ints(0), b.Ints(q.k), b.Ints(1))
+	}
+	w := elements(n.In[1], blocks*q.block, q.k)
 	switch zero := n.Input(3); {
 	case zero == nil:
 		w = b.Sub(w, b.Scalar(float64(int64(1)<<(q.bits-1)), w))
 	case zero.Type.Elem == ir.Uint8:
-		points := elements(zero, q.bits, q.zeroBytes()*8/q.bits)
-		points = b.Op("Slice", points, b.Ints(0), b.Ints(blocks), b.Ints(1))
-		w = b.Sub(w, column(points))
+		w = b.Sub(w, each(elements(zero, q.zeroBytes()*8/q.bits, blocks)))
 	default:
-		w = b.Sub(w, castTo(b, column(zero), w))
+		w = b.Sub(w, each(castTo(b, zero, w)))
 	}
-	w = b.Op("Reshape", b.Mul(w, column(n.In[2])), b.Ints(q.n, blocks*q.block))
-	if blocks*q.block == q.k {
-		return w
-	}
-	return b.Op("Slice", w, b.Ints(0), b.Ints(q.k), b.Ints(1))
+	return b.Mul(w, each(n.In[2]))
 }
 
-// nibbles splits bytes into two 4-bit numbers each, along a new last axis: low
-// bits first, or high bits first.
-func nibbles(b *ir.Builder, packed *ir.Value, highFirst bool) *ir.Value {
-	low := b.Op("BitwiseAnd", packed, b.Constant(ir.Of([]uint8{15})))
-	high := b.OpA("BitShift", ir.Attrs{{Name: "direction", Value: "RIGHT"}}, packed, b.Constant(ir.Of([]uint8{4})))
-	low, high = b.Op("Unsqueeze", low, b.Ints(-1)), b.Op("Unsqueeze", high, b.Ints(-1))
-	if highFirst {
-		return concat2(b, -1, high, low)
+// fields splits bytes into numbers of so many bits, low ones first, along a new
+// last axis; whole bytes stay as they are.
+func fields(b *ir.Builder, packed *ir.Value, bits int64) *ir.Value {
+	if bits == 8 {
+		return packed
 	}
-	return concat2(b, -1, low, high)
+	var parts []*ir.Value
+	mask := b.Constant(ir.Of([]uint8{1<<bits - 1}))
+	for at := int64(0); at < 8; at += bits {
+		part := packed
+		if at > 0 {
+			part = b.OpA("BitShift", ir.Attrs{{Name: "direction", Value: "RIGHT"}}, packed, b.Constant(ir.Of([]uint8{uint8(at)})))
+		}
+		if at+bits < 8 {
+			part = b.Op("BitwiseAnd", part, mask)
+		}
+		parts = append(parts, b.Op("Unsqueeze", part, b.Ints(-1)))
+	}
+	return b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(-1)}}, parts...)
 }
 
 // The values that 4 bits stand for in bitsandbytes: quantiles of the normal
@@ -205,6 +252,13 @@ var matMulBnb4 = &ir.Op{
 	},
 }
 
+// highFirst splits bytes into two 4-bit numbers each, the high one first.
+func highFirst(b *ir.Builder, packed *ir.Value) *ir.Value {
+	low := b.Op("BitwiseAnd", packed, b.Constant(ir.Of([]uint8{15})))
+	high := b.OpA("BitShift", ir.Attrs{{Name: "direction", Value: "RIGHT"}}, packed, b.Constant(ir.Of([]uint8{4})))
+	return concat2(b, -1, b.Op("Unsqueeze", high, b.Ints(-1)), b.Op("Unsqueeze", low, b.Ints(-1)))
+}
+
 // bnbWeight is B unpacked, [N, K].
 func bnbWeight(b *ir.Builder, n *ir.Node) *ir.Value {
 	rows, cols, block := n.Attrs.Int("N", 0), n.Attrs.Int("K", 0), n.Attrs.Int("block_size", 1)
@@ -218,7 +272,7 @@ func bnbWeight(b *ir.Builder, n *ir.Node) *ir.Value {
 	}
 	scales := n.In[2]
 	codes := castTo(b, b.Constant(ir.Of(table, len(table))), scales)
-	index := b.OpA("Cast", toType(ir.Int32), b.Op("Reshape", nibbles(b, n.In[1], true), b.Ints(-1)))
+	index := b.OpA("Cast", toType(ir.Int32), b.Op("Reshape", highFirst(b, n.In[1]), b.Ints(-1)))
 	values := b.Op("Gather", codes, index)
 	full := (rows*cols + block - 1) / block * block
 	if odd := rows * cols % 2; full != rows*cols+odd { // fill up the last block
@@ -286,8 +340,8 @@ func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
 		return table, zero
 	case elem != ir.Uint8:
 		return b.Fail("data is %s, want 4-bit integers or bytes", table.Type), nil
-	case !static || len(scales) != 2 || table.Type.Rank() != 2 || bits != 4 && bits != 8:
-		return b.Fail("data %s of %d bits with scales %s is not supported, want matrices and 4 or 8 bits", table.Type, bits, n.In[2].Type), nil
+	case !static || len(scales) != 2 || table.Type.Rank() != 2 || bits != 2 && bits != 4 && bits != 8:
+		return b.Fail("data %s of %d bits with scales %s is not supported, want matrices and 2, 4 or 8 bits", table.Type, bits, n.In[2].Type), nil
 	}
 	rows, perRow := int64(scales[0]), int64(scales[1])
 	bytes := (perRow*bits + 7) / 8
@@ -295,11 +349,7 @@ func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
 		if rows > maxExtent/max(1, bytes) {
 			return b.Fail("scales %s are too many", n.In[2].Type), nil
 		}
-		half := ir.Of(make([]uint8, rows*bytes), int(rows), int(bytes))
-		for i := range half.Raw {
-			half.Raw[i] = map[int64]byte{4: 0x88, 8: 0x80}[bits]
-		}
-		zero = b.Constant(half)
+		zero = b.Constant(halves(bits, int(rows), int(bytes)))
 	}
 	unpack := func(v *ir.Value, per, keep int64) *ir.Value {
 		t := constTensor(v)
@@ -307,10 +357,10 @@ func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
 		case bits == 8:
 			return v
 		case t == nil:
-			v = b.Op("Reshape", nibbles(b, v, false), b.Ints(rows, -1))
+			v = b.Op("Reshape", fields(b, v, bits), b.Ints(rows, -1))
 			return b.Op("Slice", v, b.Ints(0), b.Ints(keep), b.Ints(1))
 		}
-		packed, err := repack(t, ir.Uint4, rows, per, keep)
+		packed, err := repack(t, bits, rows, per, keep)
 		if err != nil {
 			return b.Fail("%w", err)
 		}
@@ -320,7 +370,8 @@ func quantTable(b *ir.Builder, n *ir.Node) (table, zero *ir.Value) {
 	if !known {
 		return b.Fail("the number of columns of %s is not known", table.Type), nil
 	}
-	table, zero = unpack(table, size*2, size*2), unpack(zero, bytes*2, perRow)
+	each := 8 / bits // elements of a byte
+	table, zero = unpack(table, size*each, size*each), unpack(zero, bytes*each, perRow)
 	if table.Type.Elem != zero.Type.Elem { // one of them is no constant
 		zero = castTo(b, zero, table)
 	}

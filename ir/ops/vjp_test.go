@@ -38,6 +38,9 @@ func TestVJP(t *testing.T) {
 			if op.VJP == nil {
 				t.Skipf("%s has no derivative", n.Op)
 			}
+			if op.Name.Name == "FakeQuantize" {
+				t.Skip("the derivative is not that of its steps: TestStraightThrough")
+			}
 			if op.Fused {
 				t.Skip("the derivative is that of the body: TestFusedVJP")
 			}

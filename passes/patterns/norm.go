@@ -7,17 +7,19 @@ import (
 	"github.com/lxtc/lxtc/passes/rewrite"
 )
 
-// rmsNorm in the three spellings: times the reciprocal of the root, as dynamo
-// exports it; divided by the root; times 1/root, as TorchScript does. The
-// weight stands on either side, and half-precision models cast around it.
+// rmsNorm in its spellings: times the reciprocal of the root, as dynamo exports
+// it; divided by the root; times 1/root, as TorchScript does; times a power, as
+// Gemma 3n writes it. The weight stands on either side, half-precision models
+// cast around it, and an ε that is very small may have been left out.
 var rmsNorm = &rewrite.Rule{
 	Name: "rmsnorm",
 	Doc:  "x / sqrt(mean x² + ε) · w is RMSNormalization",
 	Match: rewrite.MustParse(`
 		c = Cast? (x)
 		mean = ReduceMean (Pow (c, 2) | Mul (c, c), axes)
-		root = Sqrt (Add (mean, eps))
-		n = Mul (c, Reciprocal (root)) | Mul (c, Div (1, root)) | Div (c, root)
+		square = Add (mean, eps) | mean
+		root = Sqrt (square)
+		n = Mul (c, Reciprocal (root)) | Mul (c, Div (1, root)) | Div (c, root) | Mul (c, Pow (square, -0.5))
 		y = Mul (Cast? (n), w)
 	`),
 	If: func(m *rewrite.Match) error {
@@ -39,8 +41,9 @@ var rmsNormPlain = &rewrite.Rule{
 	Doc:  "x / sqrt(mean x² + ε) is RMSNormalization with weight 1",
 	Match: rewrite.MustParse(`
 		mean = ReduceMean (Pow (x, 2) | Mul (x, x), axes)
-		root = Sqrt (Add (mean, eps))
-		y = Mul (x, Reciprocal (root)) | Mul (x, Div (1, root)) | Div (x, root)
+		square = Add (mean, eps) | mean
+		root = Sqrt (square)
+		y = Mul (x, Reciprocal (root)) | Mul (x, Div (1, root)) | Div (x, root) | Mul (x, Pow (square, -0.5))
 	`),
 	If: rmsOK,
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
@@ -59,10 +62,18 @@ func unit(b *ir.Builder, like *ir.Value) *ir.Value {
 }
 
 func rmsOK(m *rewrite.Match) error {
-	if _, err := m.Scalar("eps"); err != nil {
+	if _, err := epsilonOf(m); err != nil {
 		return err
 	}
 	return lastAxis(m, "axes", "mean")
+}
+
+// epsilonOf returns what is added to the mean square: 0 if nothing is.
+func epsilonOf(m *rewrite.Match) (float64, error) {
+	if m.Get("eps") == nil {
+		return 0, nil
+	}
+	return m.Scalar("eps")
 }
 
 func rms(b *ir.Builder, m *rewrite.Match, w *ir.Value) *ir.Value {
@@ -70,11 +81,12 @@ func rms(b *ir.Builder, m *rewrite.Match, w *ir.Value) *ir.Value {
 	if w.Type.Rank() == 0 {
 		w = b.Op("Reshape", w, b.Ints(1))
 	}
-	eps, _ := m.Scalar("eps")
+	eps, _ := epsilonOf(m)
 	return b.OpA("RMSNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, x, w)
 }
 
-// layerNorm spelled out, as exporters before opset 17 do.
+// layerNorm spelled out, as exporters before opset 17 do, over the last axis or
+// over the channels of a picture.
 var layerNorm = &rewrite.Rule{
 	Name: "layernorm",
 	Doc:  "(x - mean x) / sqrt(var x + ε) · w + b is LayerNormalization",
@@ -88,6 +100,9 @@ var layerNorm = &rewrite.Rule{
 		y = Add (Mul (n, w), b)
 	`),
 	If: func(m *rewrite.Match) error {
+		if overChannels(m) {
+			return layerChannelsOK(m)
+		}
 		for _, name := range []string{"w", "b"} {
 			if err := vector(m.Get(name)); err != nil {
 				return err
@@ -95,7 +110,12 @@ var layerNorm = &rewrite.Rule{
 		}
 		return layerOK(m)
 	},
-	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value { return layer(b, m, m.Get("w"), m.Get("b")) },
+	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
+		if overChannels(m) {
+			return layerChannels(b, m)
+		}
+		return layer(b, m, m.Get("w"), m.Get("b"))
+	},
 }
 
 // layerNormPlain is layerNorm with a weight and no bias.
@@ -155,28 +175,4 @@ func layerOK(m *rewrite.Match) error {
 func layer(b *ir.Builder, m *rewrite.Match, w, bias *ir.Value) *ir.Value {
 	eps, _ := m.Scalar("eps")
 	return b.OpA("LayerNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, m.Get("x"), w, bias)
-}
-
-// normalize names the division of a vector by its length, which exporters
-// guard against zero: the length is a statistic, held constant by rules that
-// hand relevance through a normalization.
-var normalize = &Marker{
-	Name: "normalize",
-	Doc:  "x / max(‖x‖, ε)",
-	At: func(n *ir.Node) ([]Role, string) {
-		if n.Op.String() != "Div" {
-			return nil, ""
-		}
-		length := n.In[1].Def
-		for length != nil && (length.Op.Name == "Clip" || length.Op.Name == "Max" || length.Op.Name == "Expand" || length.Op.Name == "Add") {
-			length = length.In[0].Def
-		}
-		switch {
-		case length == nil || length.Op.String() != "ReduceL2" && length.Op.String() != "ReduceL1":
-			return nil, ""
-		case length.In[0] != n.In[0]:
-			return nil, fmt.Sprintf("%v is the length of %s, and %s is divided by it", length, length.In[0], n.In[0])
-		}
-		return []Role{{n, "normalize"}, {length, "normalize.length"}}, ""
-	},
 }

@@ -20,13 +20,16 @@ import (
 // operands.
 func Rules() []*rewrite.Rule {
 	return []*rewrite.Rule{
-		layerNorm, layerNormPlain, layerNormBare,
+		scaledLinear,
+		layerNorm, layerNormFactored, layerNormPlain, layerNormBare,
 		rmsNorm, rmsNormPlain,
-		geluErf, geluErfScaled, geluTanh, geluTanhCube,
+		gelu,
 		swish, quickGelu,
-		mish, hardSwish,
+		clip, relu, leakyRelu,
+		mish, hardSwish, hardSigmoid,
 		linear,
 		convBias,
+		mergeAffine,
 		mergeBatchNorm,
 	}
 }

@@ -16,6 +16,11 @@ type Match struct {
 	vals map[string]*ir.Value
 }
 
+// NewMatch returns a match of nodes, the root first, with names for values.
+func NewMatch(nodes []*ir.Node, values map[string]*ir.Value) *Match {
+	return &Match{Root: nodes[0], Nodes: nodes, vals: values}
+}
+
 // Get returns the value that a name of the pattern is bound to, nil if none.
 func (m *Match) Get(name string) *ir.Value { return m.vals[name] }
 

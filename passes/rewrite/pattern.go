@@ -62,9 +62,9 @@ func (p *Pattern) Roots() []string {
 	return ops
 }
 
-// size returns the number of operators of a match that takes first choices and
+// Size returns the number of operators of a match that takes first choices and
 // leaves out what is optional.
-func (p *Pattern) size() int {
+func (p *Pattern) Size() int {
 	counted := map[string]bool{}
 	var visit func(t term) int
 	visit = func(t term) int {

@@ -63,8 +63,8 @@ func TestRoots(t *testing.T) {
 		if d := cmp.Diff(tt.want, p.Roots()); d != "" {
 			t.Errorf("%s: roots differ:\n%s", tt.text, d)
 		}
-		if p.size() != tt.size {
-			t.Errorf("%s: size %d, want %d", tt.text, p.size(), tt.size)
+		if p.Size() != tt.size {
+			t.Errorf("%s: size %d, want %d", tt.text, p.Size(), tt.size)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 type Rule struct {
 	Name  string
 	Doc   string // one line
-	Match *Pattern
+	Match Matcher
 
 	// If says why a match is refused; nil, or a nil error, accepts it.
 	If func(m *Match) error
@@ -19,6 +19,16 @@ type Rule struct {
 	// With builds the replacement of the root's first output, just before the
 	// root. It must not change the graph in any other way.
 	With func(b *ir.Builder, m *Match) *ir.Value
+}
+
+// A Matcher finds what a rule replaces: a Pattern, or code for what no pattern
+// can say.
+type Matcher interface {
+	Roots() []string // operators that the root of a match can be
+	Size() int       // number of operators of a match, or of the smallest
+
+	// Match tries n as the root.
+	Match(n *ir.Node, ops *ir.OpSet) (*Match, *Failure)
 }
 
 // A Log hears what Apply does.
@@ -89,7 +99,7 @@ func (a *application) miss(r *Rule, n *ir.Node, matched int, why string) {
 func (a *application) try(r *Rule, n *ir.Node) error {
 	match, failure := r.Match.Match(n, a.m.Ops)
 	if failure != nil {
-		if 2*failure.Matched > r.Match.size() {
+		if 2*failure.Matched > r.Match.Size() {
 			a.miss(r, n, failure.Matched, failure.Error())
 		}
 		return nil

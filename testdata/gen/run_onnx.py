@@ -1,12 +1,18 @@
-"""Run an ONNX file in ONNX Runtime: run_onnx.py MODEL INPUTS.npz OUTPUTS.npz"""
+"""Run an ONNX file in ONNX Runtime: run_onnx.py MODEL INPUTS.npz OUTPUTS.npz [LEVEL]
+
+LEVEL is how much of the graph it may optimize: "basic" leaves quantizations where they are, which more than that fuses
+into kernels that round otherwise.
+"""
 
 import sys
 
 import numpy
 import onnxruntime
 
-model, inputs, outputs = sys.argv[1:]
+model, inputs, outputs, *level = sys.argv[1:]
 options = onnxruntime.SessionOptions()
+if level == ["basic"]:
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
 options.log_severity_level = 3
 session = onnxruntime.InferenceSession(model, options)
 given = numpy.load(inputs)

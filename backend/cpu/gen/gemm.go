@@ -60,6 +60,7 @@ func tile(v isa, mr int, trans bool) {
 			ADDQ(lda, pa)
 		}
 	}
+	prefetchTile(v, mr)
 	const unroll = 4
 	quads := GP64()
 	MOVQ(k, quads)
@@ -82,6 +83,42 @@ func tile(v isa, mr int, trans bool) {
 	JNZ(labelRef("one"))
 	Label("store")
 	storeTile(v, mr, acc)
+}
+
+// prefetchTile fetches the rows of C while k is streamed: without, storing a tile
+// of a large C waits for memory, 1.5 % of a product.
+func prefetchTile(v isa, mr int) {
+	c, ldc := pointer("c"), bytesOf("ldc")
+	for i := range mr {
+		PREFETCHT0(Mem{Base: c})
+		if v.masks {
+			PREFETCHT0(Mem{Base: c, Disp: 64})
+		}
+		if i < mr-1 {
+			ADDQ(ldc, c)
+		}
+	}
+}
+
+// prefetch emits the fetching of rows of so many bytes each into the second-level
+// cache: the piece of B that is packed next.
+func prefetch() {
+	TEXT("prefetch", NOSPLIT, "func(rows int, bytes int, src *float32, ld int)")
+	Doc("prefetch fetches one row or more of so many bytes each, at least one, into the second-level cache.")
+	rows, bytes, src, ld := pointer("rows"), pointer("bytes"), pointer("src"), bytesOf("ld")
+	p, left := GP64(), GP64()
+	Label("row")
+	MOVQ(src, p)
+	MOVQ(bytes, left)
+	Label("line")
+	PREFETCHT1(Mem{Base: p})
+	ADDQ(Imm(64), p)
+	SUBQ(Imm(64), left)
+	JG(labelRef("line"))
+	ADDQ(ld, src)
+	DECQ(rows)
+	JNZ(labelRef("row"))
+	RET()
 }
 
 // storeTile writes or adds the accumulators to C, whole registers or masked ones.

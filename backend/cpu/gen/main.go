@@ -9,6 +9,7 @@ import (
 func main() {
 	ConstraintExpr("amd64,!purego")
 	pause()
+	prefetch()
 	peak(zmm)
 	peak(ymm)
 	for mr := 1; mr <= 14; mr++ {
@@ -24,6 +25,10 @@ func main() {
 		dots(v)
 		axpys(v)
 		transpose(v)
+		widen(v)
+		shifts(v)
+		evens(v)
+		largest(v)
 		elementwise(v)
 		rowKernels(v)
 	}

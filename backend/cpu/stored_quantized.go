@@ -1,0 +1,173 @@
+package cpu
+
+import "fmt"
+
+// Ints is a type of small integers.
+type Ints uint8
+
+// The types of small integers. Those of four bits lie two in a byte, the first in
+// its low bits.
+const (
+	Int8 Ints = iota
+	Uint8
+	Int4
+	Uint4
+	numInts
+)
+
+// Quantized is a matrix of small integers q that stand for (q - zero)·scale, where
+// scale and zero are those of the element's block.
+type Quantized struct {
+	Rows, Cols int
+	Ints       Ints
+	Data       []byte // Rows·Cols integers, row-major, with no gaps between rows
+
+	BlockRows, BlockCols int       // of a block; those at the ends may be smaller
+	Scale                []float32 // of every block, row-major
+	HalfScale            *Half     // as long, instead of Scale
+	Zero                 []byte    // of every block, as Ints; nil is 0 for all
+}
+
+// Dims returns the number of rows and columns.
+func (q *Quantized) Dims() (rows, cols int) { return q.Rows, q.Cols }
+
+func (q *Quantized) check() {
+	if q.BlockRows < 1 || q.BlockCols < 1 || q.Ints >= numInts {
+		panic(fmt.Sprintf("cpu.Quantized: blocks of %d×%d of type %d", q.BlockRows, q.BlockCols, q.Ints))
+	}
+	blocks := ceil(q.Rows, q.BlockRows) * q.across()
+	scales := len(q.Scale)
+	if q.HalfScale != nil {
+		scales = len(q.HalfScale.Data)
+	}
+	if len(q.Data) < q.Ints.bytes(q.Rows*q.Cols) || scales < blocks || q.Zero != nil && len(q.Zero) < q.Ints.bytes(blocks) {
+		panic(fmt.Sprintf("cpu.Quantized: %d×%d in %d blocks has %d bytes, %d scales and %d bytes of zeros: too few", q.Rows, q.Cols, blocks, len(q.Data), scales, len(q.Zero)))
+	}
+}
+
+// across is how many blocks lie side by side.
+func (q *Quantized) across() int { return ceil(q.Cols, q.BlockCols) }
+
+func (t Ints) nibbles() bool { return t == Int4 || t == Uint4 }
+
+// bytes is what n integers take.
+func (t Ints) bytes(n int) int {
+	if t.nibbles() {
+		return (n + 1) / 2
+	}
+	return n
+}
+
+func (q *Quantized) widen(e *Engine, i, rows, j, cols int, dst []float32, ld int) {
+	if q.BlockCols == 1 {
+		q.widenColumns(e, i, rows, j, cols, dst, ld)
+		return
+	}
+	for r := range rows {
+		block := (i + r) / q.BlockRows * q.across()
+		for c := j; c < j+cols; {
+			b := c / q.BlockCols
+			n := min(j+cols, (b+1)*q.BlockCols) - c
+			var zero float32
+			if q.Zero != nil {
+				zero = q.Ints.at(q.Zero, block+b)
+			}
+			e.k.scale(q.Ints, n, q.Data, (i+r)*q.Cols+c, zero, q.scaleOf(block+b), dst[r*ld+c-j:])
+			c += n
+		}
+	}
+}
+
+func (q *Quantized) scaleOf(block int) float32 {
+	switch h := q.HalfScale; {
+	case h == nil:
+		return q.Scale[block]
+	case h.Brain:
+		return brainGo(h.Data[block])
+	default:
+		return halfGo(h.Data[block])
+	}
+}
+
+// widenColumns is widen for blocks of one column: every column has a scale of its own.
+func (q *Quantized) widenColumns(e *Engine, i, rows, j, cols int, dst []float32, ld int) {
+	buf := borrow(&e.bufs, 2*cols)
+	defer e.bufs.Put(buf)
+	zero, scale := (*buf)[:cols], (*buf)[cols:2*cols]
+	clear(zero)
+	last := -1
+	for r := range rows {
+		if block := (i + r) / q.BlockRows; block != last {
+			last = block
+			first := block*q.Cols + j
+			if q.Zero != nil {
+				e.k.scale(q.Ints, cols, q.Zero, first, 0, 1, zero)
+			}
+			if h := q.HalfScale; h != nil {
+				h.row(e, first, cols, at(scale, 0))
+			} else {
+				scale = q.Scale[first:]
+			}
+		}
+		e.k.scaleEach(q.Ints, cols, q.Data, (i+r)*q.Cols+j, zero, scale, dst[r*ld:])
+	}
+}
+
+// scale writes n integers of src, from the one at index first on, as
+// (integer - zero)·scale. The kernel does those that fill registers and, of four
+// bits, begin with a byte.
+func (k *kernels) scale(t Ints, n int, src []byte, first int, zero, scale float32, dst []float32) {
+	slow := func(from, to int) {
+		for i := from; i < to; i++ {
+			dst[i] = (t.at(src, first+i) - zero) * scale
+		}
+	}
+	at0, whole := 0, 0
+	if f := k.scaleInts[t]; f != nil {
+		at0 = min(t.odd(first), n)
+		if whole = (n - at0) &^ (k.lanes - 1); whole > 0 {
+			f(whole, &src[t.bytes(first)], zero, scale, at(dst, at0))
+		}
+	}
+	slow(0, at0)
+	slow(at0+whole, n)
+}
+
+// scaleEach is scale with a zero and a scale for each.
+func (k *kernels) scaleEach(t Ints, n int, src []byte, first int, zero, scale, dst []float32) {
+	slow := func(from, to int) {
+		for i := from; i < to; i++ {
+			dst[i] = (t.at(src, first+i) - zero[i]) * scale[i]
+		}
+	}
+	at0, whole := 0, 0
+	if f := k.scaleIntsEach[t]; f != nil {
+		at0 = min(t.odd(first), n)
+		if whole = (n - at0) &^ (k.lanes - 1); whole > 0 {
+			f(whole, &src[t.bytes(first)], at(zero, at0), at(scale, at0), at(dst, at0))
+		}
+	}
+	slow(0, at0)
+	slow(at0+whole, n)
+}
+
+// odd is 1 if integer i lies in the high bits of a byte.
+func (t Ints) odd(i int) int {
+	if t.nibbles() {
+		return i & 1
+	}
+	return 0
+}
+
+// at is integer i.
+func (t Ints) at(s []byte, i int) float32 {
+	switch t {
+	case Int8:
+		return float32(int8(s[i]))
+	case Uint8:
+		return float32(s[i])
+	case Int4:
+		return float32(int8(s[i/2]>>(i&1*4)<<4) >> 4)
+	}
+	return float32(s[i/2] >> (i & 1 * 4) & 15)
+}

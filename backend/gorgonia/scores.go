@@ -1,0 +1,281 @@
+package gorgonia
+
+import (
+	"math"
+	"slices"
+
+	"github.com/lxtc/lxtc/backend/cpu"
+	"github.com/lxtc/lxtc/ir"
+)
+
+// product is a MatMul whose result only a group of fused nodes reads, and of which
+// that group may not want all elements: the scores of an attention where its mask
+// makes the weight an exact 0, and the derivative by a weight that is 0.
+type product struct {
+	n     *ir.Node
+	scale []*ir.Node // multiply or divide the result by a number each, before
+	mask  *ir.Value  // ... this is added to it and a Softmax taken;
+	zeros *ir.Value  // or the product counts only where this is not 0
+}
+
+// product returns the product that g can compute in part, nil if there is none.
+func (f *fusing) product(g *group) *product {
+	for _, n := range g.nodes {
+		for _, v := range n.In {
+			if !f.ownProduct(g, v) {
+				continue
+			}
+			if p := (&product{n: v.Def}); f.softened(p, g, v) {
+				return p
+			}
+			if p := (&product{n: v.Def}); f.weighted(p, g, v) {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// ownProduct reports whether v is rows of a product that only g reads.
+func (f *fusing) ownProduct(g *group, v *ir.Value) bool {
+	if v == nil || v.Def == nil || v.Def.Op.String() != "MatMul" || fastKernel(v.Def) == nil || !rowed(v, g.lead) {
+		return false
+	}
+	_, here := f.at[v.Def]
+	outside := func(u ir.Use) bool { return f.in[u.Node] != g }
+	return here && !v.Def.Graph().IsOutput(v) && !slices.ContainsFunc(v.Uses(), outside)
+}
+
+// softened follows scores through factors and a mask to their Softmax.
+func (f *fusing) softened(p *product, g *group, v *ir.Value) bool {
+	for {
+		n := f.onlyReader(g, v)
+		if n == nil {
+			return false
+		}
+		switch n.Op.Name {
+		case "Mul", "Div":
+			if _, ok := factor(n, v); !ok {
+				return false
+			}
+			p.scale = append(p.scale, n)
+			v = n.Out[0]
+		case "Add":
+			p.mask = other(n, v)
+			end := f.onlyReader(g, n.Out[0])
+			if p.mask.Def != nil && f.in[p.mask.Def] == g || end == nil || end.Op.Name != "Softmax" || p.mask.Type.Elem != ir.Float {
+				return false
+			}
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+// onlyReader returns the only node that reads v, if it is of g and reads it once.
+func (f *fusing) onlyReader(g *group, v *ir.Value) *ir.Node {
+	uses := v.Uses()
+	if len(uses) != 1 || f.in[uses[0].Node] != g || v.Def.Graph().IsOutput(v) {
+		return nil
+	}
+	return uses[0].Node
+}
+
+// factor returns the operand of n besides v, if it is a single number and v is what
+// is multiplied or divided.
+func factor(n *ir.Node, v *ir.Value) (*ir.Value, bool) {
+	o := other(n, v)
+	if o == nil || n.Op.Name == "Div" && n.In[0] != v {
+		return nil, false
+	}
+	one := ir.Numel(o.Type.Shape)
+	return o, o.Type.Shape != nil && one.Is(1) && o.IsConst()
+}
+
+// other returns the operand of a node of two that is not v.
+func other(n *ir.Node, v *ir.Value) *ir.Value {
+	switch {
+	case len(n.In) != 2 || n.In[0] == n.In[1]:
+		return nil
+	case n.In[0] == v:
+		return n.In[1]
+	}
+	return n.In[0]
+}
+
+// weighted follows a value to products with weights: every way that it takes ends
+// in one with the same.
+func (f *fusing) weighted(p *product, g *group, v *ir.Value) bool {
+	for _, u := range v.Uses() {
+		n := u.Node
+		if f.in[n] != g || v.Def.Graph().IsOutput(v) {
+			return false
+		}
+		o := other(n, v)
+		switch n.Op.Name {
+		case "Mul", "Div":
+			if _, ok := factor(n, v); ok {
+				p.scale = append(p.scale, n)
+				if !f.weighted(p, g, n.Out[0]) {
+					return false
+				}
+				continue
+			}
+			if n.Op.Name == "Div" || o == nil || !rowed(o, g.lead) || p.zeros != nil && p.zeros != o || o.Def != nil && f.in[o.Def] == g {
+				return false
+			}
+			p.zeros = o
+		case "Sub": // of a sum over the row
+			if n.In[0] != v || o == nil || !f.weighted(p, g, n.Out[0]) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return p.zeros != nil
+}
+
+// reads returns what the product and the choice of its part need to be given.
+func (p *product) reads() []*ir.Value {
+	vs := slices.Clone(p.n.In)
+	for _, n := range p.scale {
+		for _, v := range n.In {
+			if v.IsConst() {
+				vs = append(vs, v)
+			}
+		}
+	}
+	if p.mask != nil {
+		return append(vs, p.mask)
+	}
+	return append(vs, p.zeros)
+}
+
+// run computes the product, of the group's inputs with the given indices, and says
+// where: elsewhere it holds anything.
+func (p *product) run(c *call, at []int) (*Value, *bands, error) {
+	in := make([]*Value, len(at))
+	for i, k := range at {
+		in[i] = c.in[k]
+	}
+	a, b := in[0], in[1]
+	sub := &call{session: c.session, n: p.n, in: in[:2], ids: nodeIDs{in: []int{c.ids.in[at[0]], c.ids.in[at[1]]}}}
+	sub.want = p.part(sub, a, b, in[2:len(in)-1], in[len(in)-1])
+	outs, err := matMul(sub)
+	c.made = append(c.made, sub.made...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return outs[0], sub.want, nil
+}
+
+// part returns where the group wants the product, nil if everywhere. Elsewhere a 0 is
+// as good as the number that belongs there.
+func (p *product) part(c *call, a, b *Value, scale []*Value, by *Value) *bands {
+	if len(a.shape) < 3 || a.shape[len(a.shape)-2] == 1 || b.shape[len(b.shape)-1] == 1 || len(a.shape) != len(b.shape) || !slices.Equal(a.shape[:len(a.shape)-2], b.shape[:len(b.shape)-2]) {
+		return nil
+	}
+	if p.zeros != nil && (by.bands == nil || by.bands.trans || !slices.Equal(by.shape[:len(by.shape)-2], a.shape[:len(a.shape)-2])) {
+		return nil
+	}
+	factor := 1.0
+	for i, v := range scale {
+		x := math.Abs(float64(as[float32](v)[0]))
+		if p.scale[i].Op.Name == "Div" {
+			x = 1 / x
+		}
+		if p.zeros != nil { // it may be on one of two ways
+			x = max(x, 1)
+		}
+		factor *= x
+	}
+	bound := factor * c.bound(a, len(a.shape)-1) * c.bound(b, len(b.shape)-2) // of every element; may be ∞ or a NaN
+	switch {
+	case p.zeros != nil && bound < 1e30:
+		return by.bands // 0 times anything that is finite, as are differences to numbers below 1e38
+	case p.mask != nil && bound < 1e30:
+		return c.unmasked(by, a.shape[:len(a.shape)-1], b.shape[len(b.shape)-1], float32(bound))
+	}
+	return nil
+}
+
+// bound returns an upper bound for the norms of the lines of v along an axis, one of
+// the last two. It is ∞ or a NaN if an element is.
+func (c *call) bound(v *Value, axis int) float64 {
+	x := lying(v)
+	if len(x) == 0 {
+		return math.Inf(1)
+	}
+	n := v.shape[axis]
+	if v.stride()[axis] != 1 && n != 1 { // lines lie across: all together are a bound
+		n = len(x)
+	}
+	squares := make([]float32, len(x)/n)
+	c.engine.ReduceRows(cpu.SumSquares, len(squares), n, squares, x)
+	top := []float32{0}
+	c.serial.ReduceRows(cpu.MaxOf, 1, len(squares), top, squares)
+	return 1.001 * math.Sqrt(float64(top[0]))
+}
+
+// unmasked returns the part of rows of n elements where a mask, added to numbers of
+// at most the given size, does not make e^x of the softmax an exact 0.
+func (c *call) unmasked(mask *Value, lead []int, n int, bound float32) *bands {
+	shape := append(slices.Clone(lead), n)
+	if len(mask.shape) > len(shape) || mask.shape[len(mask.shape)-1] != n || n < shortRow {
+		return nil
+	}
+	m := c.floats(mask)
+	b := newBands(shape)
+	rows := len(m) / n
+	lo, hi := make([]int32, rows), make([]int32, rows)
+	const some = 64
+	c.engine.Run((rows+some-1)/some, func(t int) {
+		for i := t * some; i < min(rows, (t+1)*some); i++ {
+			row := m[i*n:][:n]
+			top := []float32{0}
+			c.serial.ReduceRows(cpu.MaxOf, 1, n, top, row)
+			lo[i], hi[i] = aboveNothing(row, top[0], bound)
+		}
+	})
+	index := &Value{elem: ir.Int32, shape: mask.shape[:len(mask.shape)-1], buf: nil}
+	st, err := broadcastStrides(index, lead)
+	if err != nil {
+		return nil // not the shapes of scores and mask: the addition will say so
+	}
+	i := 0
+	eachIndex(lead, func(idx []int) {
+		at := 0
+		for a, k := range idx {
+			at += k * st[a]
+		}
+		band := b.of[i/len(b.of[0].Lo)]
+		band.Lo[i%len(band.Lo)], band.Hi[i%len(band.Lo)] = lo[at], hi[at]
+		i++
+	})
+	return b.useful(n)
+}
+
+// vanishes is how far below a row's maximum e^x is 0 in float32, with room for what
+// rounding makes of the difference.
+const vanishes = 128
+
+// aboveNothing returns the part of a row of a mask that counts: from the first to the
+// last element that is not so far below the largest that numbers of at most the
+// given size cannot make up for it. A row with no finite largest counts whole.
+func aboveNothing(row []float32, top, bound float32) (lo, hi int32) {
+	border := top - 2*bound - vanishes
+	border -= 1e-5 * max(border, -border)
+	l, h := 0, len(row)
+	if border-border != 0 {
+		return 0, int32(h)
+	}
+	for h > 0 && row[h-1] < border {
+		h--
+	}
+	for l < h && row[l] < border {
+		l++
+	}
+	return int32(l), int32(h)
+}

@@ -1,0 +1,29 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+// modelTopic is the help topic about the argument MODEL.
+func modelTopic() *cobra.Command {
+	return &cobra.Command{
+		Use: "models", Short: "what MODEL may be",
+		Long: `MODEL is an .onnx file, text in ONNX syntax (.onnxtxt), "-" for either on
+standard input, or a folder as HuggingFace's tools lay it out. In a folder lxtc
+reads the first of
+
+  model.onnx, onnx/model.onnx
+  the file that genai_config.json names
+  decoder_model.onnx, onnx/decoder_model.onnx
+  the only .onnx file there
+
+and names the others with -v: choose model_fp16.onnx or model_q4.onnx by its
+path. An encoder_model.onnx beside decoder_model.onnx is read with it, as one
+model that is explained on both sides. A merged decoder holds two, of which one
+is chosen at each run, and cannot be explained.
+
+tokenizer.json, config.json and preprocessor_config.json lie beside the model or
+one folder up. Weights in files of external data stay where they are: a model of
+any size opens at once, and a rewritten one refers to the same files, so it is
+written beside them. Before a run lxtc warns if what it takes exceeds what is
+free; -v says how much that is.`,
+	}
+}

@@ -1,0 +1,52 @@
+package patterns
+
+import (
+	"fmt"
+
+	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes/rewrite"
+)
+
+// overChannels reports whether a match of layerNorm normalizes over axis 1 of a
+// picture, its channels: ConvNeXt, SegFormer and SAM do.
+func overChannels(m *rewrite.Match) bool {
+	axes, err := m.Ints("axes")
+	return err == nil && len(axes) == 1 && axes[0] == 1 && m.Get("x").Type.Rank() > 2
+}
+
+func layerChannelsOK(m *rewrite.Match) error {
+	if _, err := m.Scalar("eps"); err != nil {
+		return err
+	}
+	if axes, err := m.Ints("axes2"); err != nil {
+		return err
+	} else if len(axes) != 1 || axes[0] != 1 {
+		return fmt.Errorf("variance: %v reduces axes %v, and the mean is over axis 1", m.Get("var").Def, axes)
+	}
+	for _, name := range []string{"mu", "var"} {
+		if n := m.Get(name).Def; n.Attrs.Int("keepdims", 1) != 1 {
+			return fmt.Errorf("%v drops the reduced axis", n)
+		}
+	}
+	for _, name := range []string{"w", "b"} {
+		if err := alongAxis(m.Get(name), m.Root.Out[0].Type, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layerChannels is LayerNormalization between two Transposes, which has its
+// axes last.
+func layerChannels(b *ir.Builder, m *rewrite.Match) *ir.Value {
+	rank := m.Get("x").Type.Rank()
+	last, back := []int64{0}, []int64{0, int64(rank - 1)}
+	for i := 2; i < rank; i++ {
+		last, back = append(last, int64(i)), append(back, int64(i-1))
+	}
+	flat := func(name string) *ir.Value { return b.OpA("Reshape", nil, m.Get(name), b.Ints(-1)) }
+	eps, _ := m.Scalar("eps")
+	x := b.OpA("Transpose", ir.Attrs{{Name: "perm", Value: append(last, 1)}}, m.Get("x"))
+	y := b.OpA("LayerNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, x, flat("w"), flat("b"))
+	return b.OpA("Transpose", ir.Attrs{{Name: "perm", Value: back}}, y)
+}

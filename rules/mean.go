@@ -1,0 +1,28 @@
+package rules
+
+import "github.com/lxtc/lxtc/ir"
+
+// Mean is the epsilon rule for a mean, with ε added to the sum.
+var Mean = &Rule{
+	Name:      "mean",
+	Doc:       "share a mean in proportion, stabilized as a sum\n\nR_x = x R / (Σx + ε). Differs from epsilon, which adds ε to the mean, by the scale of ε. Gradient form: the derivative. LXT's mean.",
+	Params:    stabilized("1e-6"),
+	Dialects:  []Dialect{{"lxt", []string{"eps=1e-6", "stabilizer=plus"}}},
+	Conserves: true,
+	Relevance: func(c *Context) []*ir.Value {
+		switch c.Node.Op.Name {
+		case "ReduceMean", "GlobalAveragePool":
+		default:
+			c.Fail("rule mean takes a mean over whole axes, and %s is none", c.Node.Op)
+		}
+		z, r := c.Arriving()
+		n := c.Div(c.size(c.Node.In[0], z), c.size(z, z)) // of numbers that one mean is of
+		return c.TimesInput(c.VJP(c.Node, c.Mul(n, c.Ratio(r, c.Mul(n, z)))))
+	},
+	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+}
+
+// size returns the number of elements of v, in the element type of like.
+func (c *Context) size(v, like *ir.Value) *ir.Value {
+	return c.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(like.Type.Elem)}}, c.Op("Size", v))
+}
