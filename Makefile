@@ -7,7 +7,7 @@ TOOL  := $(GO) tool -modfile=internal/tools/go.mod
 FUZZ  ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt race fuzz update docs generate models models-quantized conformance golden zoo bench bench-llm bench-grid bench-big
+.PHONY: help build run test check fmt race fuzz update docs generate models models-quantized conformance golden quantized zoo zoo-vision bench bench-llm bench-grid bench-big
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -63,9 +63,16 @@ conformance: ## measure docs/conformance.md on the onnx package's node tests (ne
 golden: ## measure docs/fidelity.md: GOLDEN names folders of cases, PYTHON one with onnxruntime
 	$(GO) run ./internal/cmd/fidelity $(if $(PYTHON),-python $(PYTHON)) $(GOLDEN)
 
-zoo: ## tiny random models of ninety architectures by two exporters, against PyTorch: NAMES picks some, PYTHON as for golden with requirements.txt (half an hour)
+zoo-language: ## tiny random models of eighty-eight models by two exporters, against PyTorch: NAMES picks some, PYTHON as for golden with requirements.txt (half an hour)
 	$(or $(PYTHON),.venv/bin/python) testdata/gen/golden/zoo.py bin/zoo $(NAMES)
 	$(GO) run ./internal/cmd/fidelity -o - -python $(or $(PYTHON),.venv/bin/python) bin/zoo
+
+zoo-vision: build ## vision models as four exporters write them against float64 references, as a table (needs python3; an hour, or NAMES)
+	python3 -m venv .venv-vision && .venv-vision/bin/pip install -q -r testdata/gen/vision/requirements.txt
+	.venv-vision/bin/python testdata/gen/vision/measure.py bin/lxtc $(NAMES) 2>/dev/null
+
+quantized: ## measure the models in 16, 8 and 4 bits for docs/fidelity.md: PYTHON is one with onnxruntime
+	LXTC_PYTHON=$(or $(PYTHON),.venv/bin/python) $(GO) test -run TestQuantized -v .
 
 bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...

@@ -149,15 +149,20 @@ func (m *Model) Explainer(ctx context.Context, b backend.Backend, opt Options, r
 	if err != nil {
 		return &Explainer{Rewritten: r}, err
 	}
-	p, err := b.Compile(r.Model, run)
-	if err != nil {
-		return &Explainer{Rewritten: r}, err
-	}
-	s, err := p.NewSession()
+	s, err := open(b, r.Model, run)
 	if err != nil {
 		return &Explainer{Rewritten: r}, err
 	}
 	return &Explainer{r, s}, nil
+}
+
+// open compiles a model and returns a session of the program.
+func open(b backend.Backend, m *ir.Model, run backend.Options) (backend.Session, error) {
+	p, err := b.Compile(m, run)
+	if err != nil {
+		return nil, err
+	}
+	return p.NewSession()
 }
 
 // Run computes the model's outputs and the relevance of every explained
@@ -165,6 +170,9 @@ func (m *Model) Explainer(ctx context.Context, b backend.Backend, opt Options, r
 // parameters of the rule map: scalars, under "$" and their name. One Run at a
 // time.
 func (x *Explainer) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	if err := passes.Unset(x.Model.Graph, in); err != nil {
+		return nil, err
+	}
 	return x.session.Run(ctx, in)
 }
 

@@ -50,14 +50,16 @@ var quantized = []struct {
 	{"efficientnet-lite0", "fp16", "epsilon-plus", 5e-3, 2e-5},
 	{"efficientnet-lite0", "qdq", "epsilon-plus", 0.2, 0.05},
 	{"efficientnet-lite0", "qoperator", "epsilon-plus", 0.15, 2e-7},
-	{"focus-vit", "fp16", "attnlrp", 1, 1},
+	{"focus-vit", "fp16", "attnlrp", 6e-3, 1e-3},
 }
 
 // TestQuantized explains real models in half precision, 8 and 4 bits, and
 // compares with the same models in float32. With LXTC_PYTHON, a Python that has
-// onnxruntime, it also compares outputs and emitted models with ONNX Runtime.
+// onnxruntime, it does so with the large ones, and also compares outputs and
+// emitted models with ONNX Runtime.
 // With -v the log is the table of docs/fidelity.md.
 func TestQuantized(t *testing.T) {
+	python := os.Getenv("LXTC_PYTHON")
 	t.Log("| model | rules | outputs | relevance | cosine | outputs in ONNX Runtime | relevance in ONNX Runtime |")
 	full := map[string]explained{}
 	for _, q := range quantized {
@@ -65,6 +67,9 @@ func TestQuantized(t *testing.T) {
 		t.Run(q.base+"-"+q.variant+" "+q.rules, func(t *testing.T) {
 			if _, err := os.Stat(folder); err != nil {
 				t.Skipf("%s is not there; `make models-quantized` builds it", folder)
+			}
+			if python == "" && (q.base == "smollm2" || q.base == "focus-vit") {
+				t.Skip("takes long: `make quantized` runs it")
 			}
 			want, ok := full[q.base+q.rules]
 			if !ok {
@@ -77,7 +82,7 @@ func TestQuantized(t *testing.T) {
 			if !(d <= q.relevance) {
 				t.Errorf("relevance is %.3g from that of float32, want at most %g", d, q.relevance)
 			}
-			if python := os.Getenv("LXTC_PYTHON"); python != "" {
+			if python != "" {
 				plain := onnxRuntime(t, python, filepath.Join(folder, "model.onnx"), got.inputs)
 				emitted := onnxRuntime(t, python, got.emitted, got.inputs)
 				o, r := distance(got.output, floats(t, plain[got.name])), distance(got.relevance, floats(t, emitted[got.sum]))

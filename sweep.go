@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
+	"github.com/lxtc/lxtc/rules"
 )
 
 // A Sweep explains an input at many values of the free parameters of a rule
@@ -20,8 +22,7 @@ type Sweep struct {
 	*Rewritten
 	Params []string // "$gamma"; the last one is turned most often
 
-	stages   []backend.Session
-	defaults map[string]bool
+	stages []backend.Session
 }
 
 // A Point is the result for one value of each parameter.
@@ -36,18 +37,17 @@ func (m *Model) Sweep(ctx context.Context, b backend.Backend, opt Options, run b
 	po := opt.Passes()
 	po.Supports = b.Supports
 	r, err := m.rewrite(ctx, po, opt)
-	s := &Sweep{Rewritten: r, defaults: map[string]bool{}}
+	s := &Sweep{Rewritten: r}
 	if err != nil {
 		return s, err
 	}
 	for _, v := range r.Model.Graph.Inputs {
 		if strings.HasPrefix(v.Name, "$") {
 			s.Params = append(s.Params, v.Name)
-			s.defaults[v.Name] = v.Default != nil
 		}
 	}
 	if len(s.Params) == 0 {
-		return s, fmt.Errorf("rule map %s has no free parameter that has an effect: write one as $name", r.Report.Rules)
+		return s, noParameter(opt.Rules)
 	}
 	s.Params = passes.ByReach(r.Model, s.Params)
 	models, err := passes.Stages(ctx, r.Model, s.Params)
@@ -55,17 +55,30 @@ func (m *Model) Sweep(ctx context.Context, b backend.Backend, opt Options, run b
 		return s, err
 	}
 	for _, stage := range models {
-		p, err := b.Compile(stage, run)
+		session, err := open(b, stage, run)
 		if err != nil {
-			return s, err
-		}
-		session, err := p.NewSession()
-		if err != nil {
+			s.Close()
 			return s, err
 		}
 		s.stages = append(s.stages, session)
 	}
 	return s, nil
+}
+
+// noParameter says why there is nothing to turn.
+func noParameter(m *rules.Map) error {
+	var names []string
+	if m != nil {
+		for _, f := range m.Free() {
+			names = append(names, f.Name)
+		}
+	}
+	if len(names) == 0 {
+		return diag.Errorf("LX3007", "the rule map has no free parameter").
+			Help("write a number of a rule as $name, or $name=0.25: `Conv => gamma($gamma)`")
+	}
+	return diag.Errorf("LX3007", "none of the free parameters of rule map %s has an effect on this model: %s", m.Name, strings.Join(names, ", ")).
+		Help("no operator on the way to the target has a rule with one; `lxtc rewrite -n -v` says which rules there are")
 }
 
 // Run visits every combination of the given values, in their order, the last of
@@ -77,10 +90,15 @@ func (s *Sweep) Run(ctx context.Context, in map[string]*ir.Tensor, values map[st
 			return fmt.Errorf("no parameter is called %s; there are %s", name, strings.Join(s.Params, ", "))
 		}
 	}
-	for _, name := range s.Params {
-		if len(values[name]) == 0 && !s.defaults[name] {
-			return fmt.Errorf("parameter %s has no default, and no values are given", name)
+	first := map[string]*ir.Tensor{}
+	maps.Copy(first, in)
+	for name, xs := range values {
+		if len(xs) > 0 {
+			first[name] = ir.Of(xs[:1])
 		}
+	}
+	if err := passes.Unset(s.Model.Graph, first); err != nil {
+		return err
 	}
 	known, err := s.stage(ctx, 0, in)
 	if err != nil {
@@ -126,7 +144,8 @@ func (s *Sweep) stage(ctx context.Context, k int, known map[string]*ir.Tensor) (
 	if err != nil {
 		return nil, err
 	}
-	all := maps.Clone(known)
+	all := map[string]*ir.Tensor{}
+	maps.Copy(all, known)
 	maps.Copy(all, out)
 	return all, nil
 }

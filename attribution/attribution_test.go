@@ -261,16 +261,16 @@ func TestRollout(t *testing.T) {
 		"v":      ir.Of([]float32{1, 2, 3, 4}, 1, 1, 2, 2),
 	}
 	m := parsed(t, attention)
-	got, err := Rollout(t.Context(), m, reference.NewDouble(), backend.Options{}, in, -1)
+	got, err := Rollout(t.Context(), m, reference.NewDouble(), backend.Options{}, in, "", -1)
 	// (A + I)/2 is ⅞ ⅛, ⅒ 9⁄10; the last row of its square:
 	want := []float64{0.1*0.875 + 0.9*0.1, 0.1*0.125 + 0.9*0.9}
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-7)); diff != "" || err != nil {
 		t.Errorf("%s%v", diff, err)
 	}
-	if _, err := Rollout(t.Context(), m, reference.NewDouble(), backend.Options{}, in, 2); err == nil {
+	if _, err := Rollout(t.Context(), m, reference.NewDouble(), backend.Options{}, in, "", 2); err == nil {
 		t.Error("position 2 of 2 tokens: no error")
 	}
-	if _, err := Rollout(t.Context(), parsed(t, affine), reference.NewDouble(), backend.Options{}, nil, 0); err == nil {
+	if _, err := Rollout(t.Context(), parsed(t, affine), reference.NewDouble(), backend.Options{}, nil, "", 0); err == nil {
 		t.Error("a model without attention: no error")
 	}
 }
@@ -287,7 +287,7 @@ func TestRolloutOfRealModelsSumsToOne(t *testing.T) {
 				inputs[v.Name] = x
 			}
 		}
-		got, err := Rollout(t.Context(), m, reference.NewDouble(), backend.Options{}, inputs, 0)
+		got, err := Rollout(t.Context(), m, reference.NewDouble(), backend.Options{}, inputs, "", 0)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -332,5 +332,33 @@ func TestRandomizeDrawsTheUpperWeights(t *testing.T) {
 	}
 	if x, err := first.Float64s(); err != nil || slices.Max(x) == slices.Min(x) {
 		t.Errorf("drawn weights do not vary; %v", err)
+	}
+}
+
+// Quantized weights keep their numbers, in another order.
+func TestRandomizeShufflesQuantizedWeights(t *testing.T) {
+	m := parsed(t, `<ir_version: 10, opset_import: ["" : 21]>
+g (float[N,4] x) => (float[N,2] y)
+<int8[4,2] w = {1, 2, 3, 4, 5, 6, 7, 8}, float scale = {0.5}>
+{
+  full = DequantizeLinear (w, scale)
+  y = MatMul (x, full)
+}`)
+	r, err := Randomize(m, 1, rand.New(rand.NewPCG(5, 6)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := slices.Clone(r.IR().Graph.Find("w").Data.Raw)
+	if slices.Equal(w, m.IR().Graph.Find("w").Data.Raw) {
+		t.Error("the weights are as they were")
+	}
+	slices.Sort(w)
+	if diff := cmp.Diff(m.IR().Graph.Find("w").Data.Raw, w); diff != "" {
+		t.Errorf("sorted: %s", diff)
+	}
+	for _, share := range []float64{-1, 1.5, math.NaN()} {
+		if _, err := Randomize(m, share, rand.New(rand.NewPCG(5, 6))); err == nil {
+			t.Errorf("a share of %g: no error", share)
+		}
 	}
 }

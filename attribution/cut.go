@@ -19,7 +19,8 @@ func cut(m *ir.Model, name string) (*ir.Model, *ir.Value, error) {
 	case v.Def == nil:
 		return c, v, nil
 	}
-	c.Graph.Rename(v, v.Name+":computed")
+	name = v.Name // it may have been an alias
+	c.Graph.Rename(v, name+":computed")
 	in := c.Graph.Input(name, v.Type)
 	c.Graph.ReplaceUses(v, in)
 	return c, in, nil

@@ -3,13 +3,16 @@ package attribution
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/internal/arrays"
+	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/lxtc/lxtc/rules"
@@ -36,50 +39,61 @@ type Lens struct {
 	Tensor string // what the score is a function of
 	Output string // what is scored
 
-	opt      Options
-	backend  backend.Backend
-	whole    *lxtc.Model
-	model    *lxtc.Model     // that takes Tensor as an input
-	output   *ir.Value       // what is scored
-	position int64           // of an output of three axes, the only one that is computed
-	below    backend.Session // computes Tensor; nil if it is an input
-	above    backend.Session // computes the output from Tensor
-	elem     ir.DType
-	batched  []string // inputs, Tensor among them, whose first axis is the batch; nil if the model has none that is free
-	rules    map[string]*lxtc.Explainer
+	opt     Options
+	backend backend.Backend
+	whole   *lxtc.Model
+	model   *lxtc.Model     // that takes Tensor as an input
+	output  *ir.Value       // what is scored
+	masked  bool            // an input tells padding from tokens in the output
+	below   backend.Session // computes Tensor; nil if it is an input
+	above   backend.Session // computes the output from Tensor
+	elem    ir.DType
+	batched []string    // inputs, Tensor among them, whose first axis is the batch; nil if the model has none that is free
+	rules   []explainer // the latest is last
 }
+
+// explainer is a compiled model with relevance.
+type explainer struct {
+	key string // map, form and target
+	*lxtc.Explainer
+}
+
+// keptExplainers bounds the compiled models that a lens keeps: targets may be as
+// many as samples.
+const keptExplainers = 16
 
 // NewLens compiles the parts of a model below and above the tensor.
 func NewLens(ctx context.Context, m *lxtc.Model, b backend.Backend, opt Options) (*Lens, error) {
-	l := &Lens{Tensor: opt.Tensor, opt: opt, backend: b, whole: m, rules: map[string]*lxtc.Explainer{}}
+	l := &Lens{Tensor: opt.Tensor, opt: opt, backend: b, whole: m}
 	if l.opt.Batch <= 0 {
 		l.opt.Batch = 8
 	}
 	if err := l.choose(ctx, m); err != nil {
 		return nil, err
 	}
-	upper, in, err := cut(m.IR(), l.Tensor)
+	from, err := l.expanded(ctx, m.IR())
 	if err != nil {
 		return nil, err
 	}
-	l.model, l.elem = lxtc.FromIR(upper), in.Type.Elem
+	upper, in, err := cut(from, l.Tensor)
+	if err != nil {
+		return nil, err
+	}
+	l.model, l.elem, l.Tensor = lxtc.FromIR(upper), in.Type.Elem, in.Name
 	if !l.elem.IsFloat() {
 		return nil, fmt.Errorf("tensor %q is %s; only floating point numbers can be explained", l.Tensor, in.Type)
 	}
-	if in.Def == nil && m.IR().Graph.Find(l.Tensor).Def != nil {
-		if l.below, err = l.session(ctx, below(m.IR(), l.Tensor), passes.Pipeline{passes.Legalize, passes.Dead, passes.Schedule}, nil); err != nil {
+	if from.Graph.Find(l.Tensor).Def != nil {
+		if l.below, err = l.session(ctx, below(from, l.Tensor), passes.Pipeline{passes.Legalize, passes.Dead, passes.Schedule}, nil); err != nil {
 			return nil, err
 		}
 	}
 	l.output = upper.Graph.Find(l.opt.Target.Output)
 	l.Output = l.output.Name
+	l.opt.Target.Output = l.Output
 	l.batched = batchOf(upper.Graph, in, l.output)
-	l.position = l.opt.Target.Position
-	if i := l.opt.Target.Index; len(i) == 3 {
-		l.position = i[1]
-	}
-	row := passes.Target{Output: l.Output, Position: l.position}
-	l.above, err = l.session(ctx, upper.Clone(), scoring(), []passes.Target{row})
+	l.masked = passes.PaddingMask(upper.Graph, l.output) != nil
+	l.above, err = l.session(ctx, upper.Clone(), scoring(), []passes.Target{l.opt.Target})
 	if err != nil {
 		l.Close()
 		return nil, err
@@ -103,7 +117,8 @@ func (l *Lens) choose(ctx context.Context, m *lxtc.Model) error {
 		return err
 	}
 	if n := len(r.Report.Explained); n != 1 {
-		return fmt.Errorf("the model has %d tensors to explain, %q: choose one", n, r.Report.Explained)
+		return diag.Errorf("LX3003", "the model has %d tensors to explain, %s, and one is looked at", n, strings.Join(r.Report.Explained, ", ")).
+			In(m.IR().File).Help("name one of them with --explain")
 	}
 	l.Tensor = r.Report.Explained[0]
 	t, err := passes.ParseTarget(r.Report.Targets[0])
@@ -112,6 +127,18 @@ func (l *Lens) choose(ctx context.Context, m *lxtc.Model) error {
 	}
 	l.opt.Target.Output = t.Output
 	return nil
+}
+
+// expanded returns the model, or if it has the tensor or the output only inside a
+// fused operator, a copy with the parts of those.
+func (l *Lens) expanded(ctx context.Context, m *ir.Model) (*ir.Model, error) {
+	if m.Graph.Find(l.Tensor) != nil && m.Graph.Find(l.opt.Target.Output) != nil {
+		return m, nil
+	}
+	c := m.Clone()
+	c.Closer = nil
+	_, err := passes.Pipeline{passes.Expand}.Run(ctx, c, passes.Options{Eval: reference.Eval}, passes.Driver{})
+	return c, err
 }
 
 // scoring is the pipeline of a model that computes one output, at one position.
@@ -172,21 +199,53 @@ func (l *Lens) Close() error {
 	return first
 }
 
+// Rows divides inputs of several rows into those of one row each. Inputs without
+// an axis of batch go with every row. It returns nil if there is one row only, or
+// the model has a fixed batch.
+func (l *Lens) Rows(in map[string]*ir.Tensor) []map[string]*ir.Tensor {
+	n := 0
+	for _, name := range l.batched {
+		if t := in[name]; t != nil && len(t.Shape) > 0 {
+			n = max(n, t.Shape[0])
+		}
+	}
+	if n < 2 {
+		return nil
+	}
+	rows := make([]map[string]*ir.Tensor, n)
+	for k := range rows {
+		rows[k] = maps.Clone(in)
+		for _, name := range l.batched {
+			t := in[name]
+			if t == nil || len(t.Shape) == 0 || t.Shape[0] != n {
+				continue // a run says what does not fit
+			}
+			size := len(t.Raw) / n
+			row := *t
+			row.Shape = slices.Clone(t.Shape)
+			row.Shape[0], row.Raw = 1, t.Raw[k*size:(k+1)*size]
+			rows[k][name] = &row
+		}
+	}
+	return rows
+}
+
 // A View is a Lens on one input.
 type View struct {
-	X     []float64 // the tensor
-	Shape []int     // of it; the first axis is 1
-	Index []int64   // the element of the output that is scored
-	Score float64
+	X      []float64 // the tensor
+	Shape  []int     // of it; the first axis is 1
+	Target passes.Target
+	Index  []int64 // the element of the output that is scored; like in Target a position may count from the last token
+	Score  float64
 
 	lens *Lens
 	in   map[string]*ir.Tensor
 }
 
-// Look computes the tensor and the score for one input: a batch of one row. The
-// element of the output is index if that is not nil, and otherwise the target
-// of the lens.
-func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor, index []int64) (*View, error) {
+// Look computes the tensor and the score for one input: a batch of one row. What
+// is scored is the target, or that of the lens if it is nil; it must be at the
+// position that the lens looks at.
+func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor, target *passes.Target) (*View, error) {
 	x := in[l.Tensor]
 	if l.below != nil {
 		out, err := l.below.Run(ctx, in)
@@ -198,25 +257,26 @@ func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor, index []int64
 	if x == nil {
 		return nil, fmt.Errorf("no input %q", l.Tensor)
 	}
-	v := &View{Shape: slices.Clone(x.Shape), lens: l, in: in}
-	if len(v.Shape) == 0 || l.batched != nil && v.Shape[0] != 1 {
-		return nil, fmt.Errorf("tensor %q has shape %v; one row at a time is looked at", l.Tensor, v.Shape)
+	v := &View{Shape: slices.Clone(x.Shape), Target: l.opt.Target, lens: l, in: in}
+	if target != nil {
+		if t := target.Output; t != "" && l.model.IR().Graph.Find(t) != l.output {
+			return nil, diag.Errorf("", "target %s is of another output than %s", target, l.Output).
+				Help("explain targets in one output at a time")
+		}
+		v.Target = *target
+		v.Target.Output = l.Output
 	}
 	var err error
 	if v.X, err = x.Float64s(); err != nil {
 		return nil, err
 	}
-	if index == nil {
-		index, err = v.target(ctx)
-	}
-	if err != nil {
+	if err := v.check(); err != nil {
 		return nil, err
 	}
-	if len(index) == 3 && index[1] != l.position {
-		return nil, fmt.Errorf("element %v is at position %d of %s, and the lens looks at position %d", index, index[1], l.Output, l.position)
+	scores, err := v.choose(ctx)
+	if err == nil && scores == nil {
+		scores, err = v.Scores(ctx, [][]float64{v.X})
 	}
-	v.Index = index
-	scores, err := v.Scores(ctx, [][]float64{v.X})
 	if err != nil {
 		return nil, err
 	}
@@ -224,22 +284,62 @@ func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor, index []int64
 	return v, nil
 }
 
-// target returns the element that is scored, with all indices known.
-func (v *View) target(ctx context.Context) ([]int64, error) {
-	t := v.lens.opt.Target
-	if t.Index != nil {
-		return t.Index, nil
+// check reports what cannot be looked at.
+func (v *View) check() error {
+	l, rank := v.lens, len(v.Shape)
+	switch {
+	case len(v.X) == 0 || rank == 0:
+		return fmt.Errorf("tensor %q has shape %v: there are no features to look at", l.Tensor, v.Shape)
+	case v.Shape[0] != 1 && (rank > 2 || l.batched != nil):
+		return diag.Errorf("", "tensor %q has shape %v, and one row at a time is looked at", l.Tensor, v.Shape).
+			Help("give a batch of one row; a model of a fixed batch must be exported with a batch of 1, or a free one")
+	case len(v.Target.Class) > 1:
+		return diag.Errorf("LX3004", "target %s has %d classes, and one row at a time is looked at", v.Target, len(v.Target.Class))
+	case l.place(v.Target) != l.place(l.opt.Target):
+		return diag.Errorf("", "target %s is at another position of %s than %s", v.Target, l.Output, l.opt.Target).
+			Help("explain targets at one position at a time")
+	}
+	return nil
+}
+
+// place is where a target lies in a sequence.
+type place struct {
+	position int64
+	padded   bool // counted from the last token, padding aside
+}
+
+func (l *Lens) place(t passes.Target) place {
+	switch {
+	case l.output.Type.Rank() != 3:
+		return place{}
+	case len(t.Index) == 3:
+		return place{t.Index[1], false}
+	}
+	return place{t.Position, t.Position < 0 && l.masked}
+}
+
+// choose finds the element that is scored. If that takes a run, it returns the
+// score.
+func (v *View) choose(ctx context.Context) ([]float64, error) {
+	rank := v.lens.output.Type.Rank()
+	if v.Index = v.Target.Element(0, rank); v.Index != nil {
+		if v.lens.batched != nil && len(v.Index) > 0 && v.Index[0] != 0 && v.Index[0] != -1 {
+			return nil, diag.Errorf("LX3004", "target %s is in row %d, and there is one row", v.Target, v.Index[0])
+		}
+		return nil, nil
 	}
 	y, shape, err := v.run(ctx, [][]float64{v.X})
 	if err != nil {
 		return nil, err
 	}
-	axis := classAxis(shape)
-	if axis < 0 {
-		return nil, fmt.Errorf("output %s of shape %v has no axis of classes; name an element of it", v.lens.Output, shape)
+	if len(shape) == 0 {
+		v.Index = []int64{}
+		return y, nil
 	}
-	if index := t.Element(0, len(shape)); index != nil {
-		return index, nil
+	axis := classAxis(shape)
+	if axis < 0 || len(y) != shape[axis] {
+		return nil, diag.Errorf("LX3004", "output %s of shape %v has no one axis of classes to find the largest in", v.lens.Output, shape).
+			Help("name an element of it with --target")
 	}
 	best := 0
 	for i := range y { // of one row, at one position
@@ -247,12 +347,10 @@ func (v *View) target(ctx context.Context) ([]int64, error) {
 			best = i
 		}
 	}
-	index := make([]int64, len(shape))
-	index[axis] = int64(best)
-	if axis == 2 {
-		index[1] = v.lens.position
-	}
-	return index, nil
+	v.Target.Class = []int64{int64(best)}
+	v.Index = v.Target.Element(0, len(shape))
+	s, err := v.pick(y, shape, 0)
+	return []float64{s}, err
 }
 
 // classAxis returns the axis over which an output scores classes: the last of
@@ -312,7 +410,7 @@ func (v *View) run(ctx context.Context, xs [][]float64) ([]float64, []int, error
 		return nil, nil, err
 	}
 	y := only(out)
-	if y == nil || len(y.Shape) == 0 || len(xs) > 1 && y.Shape[0] != len(xs) {
+	if y == nil || len(xs) > 1 && (len(y.Shape) == 0 || y.Shape[0] != len(xs)) {
 		return nil, nil, fmt.Errorf("output %s does not have one row for each of %d inputs", l.Output, len(xs))
 	}
 	vals, err := y.Float64s()
@@ -338,6 +436,9 @@ func repeat(t *ir.Tensor, n int) *ir.Tensor {
 
 // pick returns the score of one row of the output.
 func (v *View) pick(y []float64, shape []int, row int) (float64, error) {
+	if len(v.Index) != len(shape) {
+		return 0, diag.Errorf("LX3004", "element %v has %d indices, and output %s has shape %v", v.Index, len(v.Index), v.lens.Output, shape)
+	}
 	at, stride, n := 0, 1, 1
 	class := classAxis(shape)
 	classStride := 1
@@ -353,7 +454,7 @@ func (v *View) pick(y []float64, shape []int, row int) (float64, error) {
 			i = 0 // the other positions were not computed
 		}
 		if i < 0 || i >= int64(shape[a]) {
-			return 0, fmt.Errorf("element %v is outside the output %s of shape %v", v.Index, v.lens.Output, shape)
+			return 0, diag.Errorf("LX3004", "element %v is outside the output %s of shape %v", v.Index, v.lens.Output, shape)
 		}
 		at += int(i) * stride
 		if a == class {
@@ -365,7 +466,8 @@ func (v *View) pick(y []float64, shape []int, row int) (float64, error) {
 		return y[at], nil
 	}
 	if class < 0 {
-		return 0, fmt.Errorf("output %s of shape %v has no axis of classes, and so no probability", v.lens.Output, shape)
+		return 0, diag.Errorf("", "output %s of shape %v has no axis of classes, and so no probability", v.lens.Output, shape).
+			Help("score the output itself: leave --probability out")
 	}
 	first := at - at/classStride%n*classStride
 	top, sum := math.Inf(-1), 0.0
@@ -399,21 +501,29 @@ func (v *View) Relevance(ctx context.Context, m *rules.Map, form passes.Form) ([
 	return out["R:"+v.lens.Tensor].Float64s()
 }
 
-// explainer compiles, once for each element that is explained, the model with
-// relevance by the given rules.
+// explainer compiles the model with relevance by the given rules, for the element
+// that is explained, if it has not lately.
 func (v *View) explainer(ctx context.Context, m *rules.Map, form passes.Form) (*lxtc.Explainer, error) {
 	l := v.lens
-	key := fmt.Sprint(m.Name, form, v.Index)
-	if e := l.rules[key]; e != nil {
-		return e, nil
+	key := fmt.Sprint(m.Name, form, v.Target)
+	if i := slices.IndexFunc(l.rules, func(e explainer) bool { return e.key == key }); i >= 0 {
+		e := l.rules[i]
+		l.rules = append(slices.Delete(l.rules, i, i+1), e)
+		return e.Explainer, nil
+	}
+	if len(l.rules) == keptExplainers {
+		if err := l.rules[0].Close(); err != nil {
+			return nil, err
+		}
+		l.rules = slices.Delete(l.rules, 0, 1)
 	}
 	e, err := l.model.Explainer(ctx, l.backend, lxtc.Options{
 		Rules: m, Form: form, Explain: []string{l.Tensor}, TargetsOnly: true,
-		Targets: []passes.Target{{Output: l.Output, Index: v.Index}},
+		Targets: []passes.Target{v.Target},
 	}, l.opt.Run)
 	if err != nil {
 		return nil, fmt.Errorf("rules %s: %w", m.Name, err)
 	}
-	l.rules[key] = e
+	l.rules = append(l.rules, explainer{key, e})
 	return e, nil
 }

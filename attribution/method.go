@@ -63,7 +63,7 @@ func RolledOut(parts *Features) Method {
 		if parts.Names != "tokens" {
 			position = 0
 		}
-		r, err := Rollout(ctx, v.lens.whole, v.lens.backend, v.lens.opt.Run, v.in, position)
+		r, err := Rollout(ctx, v.lens.whole, v.lens.backend, v.lens.opt.Run, v.in, v.lens.Tensor, position)
 		if err != nil {
 			return nil, err
 		}

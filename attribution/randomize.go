@@ -4,31 +4,37 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/internal/arrays"
 	"github.com/lxtc/lxtc/ir"
 )
 
-// Randomize returns a copy of a model whose weights, floating point constants
-// of two axes or more, are drawn anew from a normal distribution with their
-// mean and deviation: the upper share of them, counted from the output down
-// (cascading model parameter randomisation, Adebayo et al. 2018). It holds the
+// Randomize returns a copy of a model whose weights are drawn anew: the upper
+// share of them, from 0 to 1, counted from the output down (cascading model
+// parameter randomisation, Adebayo et al. 2018). Weights are constants of two axes
+// or more. Those of floating point are drawn from a normal distribution with their
+// mean and deviation; quantized ones, of 4 and 8 bits, are shuffled. It holds the
 // new weights in memory.
 func Randomize(m *lxtc.Model, share float64, rng *rand.Rand) (*lxtc.Model, error) {
+	if !(share >= 0 && share <= 1) {
+		return nil, fmt.Errorf("a share of %g of the weights; want 0 to 1", share)
+	}
 	c := m.IR().Clone()
+	c.Closer = nil // the original owns the files
 	var weights []*ir.Value
 	seen := map[*ir.Value]bool{}
 	for n := range c.Graph.Backward() {
 		for _, v := range n.In {
-			if v.IsConst() && v.Type.Elem.IsFloat() && v.Type.Rank() >= 2 && !seen[v] {
+			if isWeight(v) && !seen[v] {
 				seen[v] = true
 				weights = append(weights, v)
 			}
 		}
 	}
 	if len(weights) == 0 {
-		return nil, fmt.Errorf("the model has no weights to draw anew: no floating point constant of two axes")
+		return nil, fmt.Errorf("the model has no weights to draw anew: no constant of two axes, of floating point or quantized")
 	}
 	for _, v := range weights[:int(math.Ceil(share*float64(len(weights))))] {
 		drawn, err := redraw(v.Data, rng)
@@ -40,7 +46,19 @@ func Randomize(m *lxtc.Model, share float64, rng *rand.Rand) (*lxtc.Model, error
 	return lxtc.FromIR(c), nil
 }
 
+func isWeight(v *ir.Value) bool {
+	return v.IsConst() && v.Type.Rank() >= 2 && (v.Type.Elem.IsFloat() || isQuantized(v.Type.Elem))
+}
+
+func isQuantized(t ir.DType) bool { return t.IsInt() && t.Bits() <= 8 }
+
+// redraw returns a tensor of new numbers.
 func redraw(t *ir.Tensor, rng *rand.Rand) (*ir.Tensor, error) {
+	if isQuantized(t.Elem) {
+		raw := slices.Clone(t.Raw) // two numbers of 4 bits stay together
+		rng.Shuffle(len(raw), func(i, k int) { raw[i], raw[k] = raw[k], raw[i] })
+		return &ir.Tensor{Elem: t.Elem, Shape: t.Shape, Raw: raw}, nil
+	}
 	x, err := t.Float64s()
 	if err != nil {
 		return nil, err

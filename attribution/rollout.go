@@ -3,6 +3,7 @@ package attribution
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
@@ -14,17 +15,20 @@ import (
 // Rollout multiplies the attention of all layers, the mean over heads and half
 // the identity for the residual connection, and returns what the given position
 // of the last layer attends to, for each token (Abnar and Zuidema 2020). A
-// negative position counts from the end. It knows no target and no sign. The
-// input is a batch of one row; layers whose attention is not from T tokens to
-// the same T, as in a decoder's look at its encoder, are an error.
-func Rollout(ctx context.Context, m *lxtc.Model, b backend.Backend, run backend.Options, in map[string]*ir.Tensor, position int) ([]float64, error) {
+// negative position counts from the end. It knows no target and no sign. Layers
+// that do not depend on the named tensor, such as those of a text beside a
+// picture, are left out; "" is all. The input is a batch of one row; layers whose
+// attention is not from T tokens to the same T, as in a decoder's look at its
+// encoder, are an error.
+func Rollout(ctx context.Context, m *lxtc.Model, b backend.Backend, run backend.Options, in map[string]*ir.Tensor, tensor string, position int) ([]float64, error) {
 	g := m.IR().Clone()
+	g.Closer = nil // the original owns the files
 	opt := passes.Options{Supports: b.Supports, Eval: reference.Eval}
 	before := passes.Pipeline{passes.Fold, passes.Widen, passes.Expand, passes.Canonical}
 	if _, err := before.Run(ctx, g, opt, passes.Driver{}); err != nil {
 		return nil, err
 	}
-	g.Graph.Outputs = attentions(g.Graph)
+	g.Graph.Outputs = attentions(g.Graph, dependent(g.Graph, tensor))
 	if len(g.Graph.Outputs) == 0 {
 		return nil, fmt.Errorf("the model has no softmax whose result is multiplied with values: no attention to roll out")
 	}
@@ -77,34 +81,63 @@ func Rollout(ctx context.Context, m *lxtc.Model, b backend.Backend, run backend.
 	return sum, nil
 }
 
-// attentions returns the results of softmax over the last axis that are the
-// left factor of a product, in the order of the graph.
-func attentions(g *ir.Graph) []*ir.Value {
+// dependent returns what depends on the named tensor; nil if g has none of this
+// name.
+func dependent(g *ir.Graph, name string) map[*ir.Value]bool {
+	v := g.Find(name)
+	if v == nil {
+		return nil
+	}
+	found := map[*ir.Value]bool{v: true}
+	for n := range g.Nodes() {
+		if slices.ContainsFunc(append(n.Captured(), n.In...), func(v *ir.Value) bool { return found[v] }) {
+			for _, v := range n.Out {
+				found[v] = v != nil
+			}
+		}
+	}
+	return found
+}
+
+// attentions returns the left factors of products that are softmax over the last
+// axis, in the order of the graph: those among the given values, or with nil all.
+func attentions(g *ir.Graph, among map[*ir.Value]bool) []*ir.Value {
 	var out []*ir.Value
 	for n := range g.Nodes() {
-		if n.Op.String() == "Softmax" && weighs(n.Out[0]) {
-			out = append(out, n.Out[0])
+		if n.Op.String() == "Softmax" && (among == nil || among[n.Out[0]]) {
+			if v := weights(n.Out[0]); v != nil && !slices.Contains(out, v) {
+				out = append(out, v)
+			}
 		}
 	}
 	return out
 }
 
-// weighs reports whether a product has v as its left factor, perhaps through
-// operators that leave it what it is.
-func weighs(v *ir.Value) bool {
+// weights returns what a product has for its left factor: v, or v behind
+// operators that leave it what it is, such as one that makes NaN 0, or drops the
+// column of a sink; nil if v is no left factor.
+func weights(v *ir.Value) *ir.Value {
 	for _, u := range v.Uses() {
+		var factor *ir.Value
 		switch u.Node.Op.String() {
 		case "MatMul":
 			if u.Index == 0 && !u.Node.In[1].IsConst() {
-				return true
+				return v
 			}
-		case "Cast", "Dropout", "Identity", "Reshape", "Where", "Slice":
-			if u.Index <= 1 && weighs(u.Node.Out[0]) {
-				return true
+		case "Where":
+			if u.Index > 0 {
+				factor = weights(u.Node.Out[0])
+			}
+		case "Cast", "Dropout", "Identity", "Reshape", "Slice":
+			if u.Index == 0 {
+				factor = weights(u.Node.Out[0])
 			}
 		}
+		if factor != nil {
+			return factor
+		}
 	}
-	return false
+	return nil
 }
 
 // meanOverHeads averages attention of shape [1, H, T, T] or [H, T, T] over H.

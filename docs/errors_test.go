@@ -231,6 +231,10 @@ var provoked = map[string]func(t *testing.T) string{
 		write(t, "model.onnxtxt", []byte(relu))
 		return failure(t, "rewrite", "-r", "mine.rules", "--through", "x[5]", "model.onnxtxt")
 	},
+	"LX3007": func(t *testing.T) string {
+		write(t, "mine.rules", []byte("MatMul \"*mlp*\" => gamma($gamma)\nuse attnlrp\n"))
+		return failure(t, "explain", "-r", "mine.rules")
+	},
 	"LX4001": func(t *testing.T) string {
 		return export.Save("results/model.lrp.onnx", parse(t, relu), export.Options{}).Error()
 	},

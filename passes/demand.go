@@ -284,6 +284,11 @@ func alike(n *ir.Node, axis int64) (axes []int64, ok bool) {
 			return nil, false
 		}
 		return first(axis)
+	case op == "lxt.FakeQuantize":
+		if scale := n.In[1].Type; scale.Rank() != 0 && !(scale.Rank() == 1 && scale.Shape[0].Is(1)) || n.Input(4) != nil {
+			return nil, false // along an axis
+		}
+		return first(axis)
 	case op == "RMSNormalization", op == "LayerNormalization":
 		if axis >= attrAxis(-1) {
 			return nil, false

@@ -174,10 +174,11 @@ func (w *walk) parameter(f rules.Free) *ir.Value {
 	return v
 }
 
-// unusedFree warns of free parameters that nothing reads.
+// unusedFree warns of free parameters that nothing reads although runs have to
+// give them.
 func (w *walk) unusedFree() {
 	for _, f := range w.c.Rules.Free() {
-		if w.free[f.Name] == nil {
+		if w.free[f.Name] == nil && f.Default == nil {
 			w.c.Warn("free parameter %s has no effect: no formula in %v form reads it", f.Name, w.c.Form)
 		}
 	}

@@ -70,8 +70,14 @@ func (s *seeder) of(t Target) *ir.Value {
 	if t.Seed {
 		return s.fromInput(t)
 	}
-	idx := s.index(t)
 	weight := t.weight()
+	if s.y.Type.Rank() == 0 { // it has no index
+		if s.c.Form == ExplicitForm {
+			return s.Scale(s.Op("Identity", s.y), weight)
+		}
+		return s.Op("Expand", s.Scalar(weight, s.y), s.Op("Shape", s.y))
+	}
+	idx := s.index(t)
 	zeros := s.OpA("ConstantOfShape", ir.Attrs{{Name: "value", Value: s.zero()}}, s.Op("Shape", s.y))
 	var at *ir.Value
 	if s.c.Form == ExplicitForm {

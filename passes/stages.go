@@ -54,7 +54,9 @@ func stagesOf(g *ir.Graph, names []string) stages {
 			s.readBy[v] |= 1 << last
 		}
 		for _, v := range n.Out {
-			s.of[v] = last
+			if v != nil {
+				s.of[v] = last
+			}
 		}
 	}
 	return s

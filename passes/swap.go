@@ -249,14 +249,22 @@ func recognizedBy(origin string) string {
 
 // whole says why expand left a fused operator as it is; "" if it did not.
 func (c *Context) whole(n *ir.Node) string {
-	for _, step := range c.report.Steps {
-		for _, s := range step.Skipped {
-			if step.Pass == Expand.Name && s.From == n.String() {
-				return s.Why
-			}
+	for _, s := range c.skipped(Expand) {
+		if s.From == n.String() {
+			return s.Why
 		}
 	}
 	return ""
+}
+
+// skipped returns what a pass left alone.
+func (c *Context) skipped(p Pass) []Skip {
+	for _, step := range c.report.Steps {
+		if step.Pass == p.Name {
+			return step.Skipped
+		}
+	}
+	return nil
 }
 
 // noRule is the error for live operators that no line matches, all of them at
@@ -282,6 +290,9 @@ func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
 			Help("export the model with fixed sizes, or use --allow-missing to let nothing flow there")
 	}
 	if severs(m, n) != "" {
+		for _, s := range c.skipped(Dequantize) {
+			e.Detail("%s: %s", s.From, s.Why)
+		}
 		return e.Help("relevance cannot pass it: add the line `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, c.Rules.Name)
 	}
 	return e.Help("add a line such as `%s => identity` or `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, n.Op, c.Rules.Name)

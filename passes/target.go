@@ -146,6 +146,7 @@ func (t Target) String() string {
 	switch {
 	case t.Seed:
 		return "R:" + out
+	case t.Index != nil && len(t.Index) == 0: // a scalar
 	case t.Index != nil:
 		out += "[" + joinInts(t.Index, ",") + "]"
 	case t.Class != nil:
@@ -249,7 +250,11 @@ func (t Target) classesInside(shape []ir.Dim) error {
 }
 
 func inRange(d ir.Dim, i int64) error {
-	if n, known := d.Num(); known && (i >= n || i < -n) {
+	n, known := d.Num()
+	switch {
+	case known && n == 0:
+		return fmt.Errorf("%d is outside an axis of length 0", i)
+	case known && (i >= n || i < -n):
 		return fmt.Errorf("%d is outside 0…%d", i, n-1)
 	}
 	return nil
@@ -339,6 +344,9 @@ func (t *Target) findMask(m *ir.Model, v *ir.Value) error {
 func (c *Context) head(m *ir.Model, v *ir.Value) (*ir.Value, error) {
 	if !(c.Temperature > 0) || math.IsInf(c.Temperature, 0) {
 		return nil, diag.Errorf("LX3004", "temperature %g is not a positive number", c.Temperature)
+	}
+	if v.Type.Rank() == 0 {
+		return nil, diag.Errorf("LX3004", "output %s is one number, and temperature is for several classes", v).Help("leave the temperature out")
 	}
 	b := m.At(m.Graph, nil)
 	b.Origin = "target/temperature <- " + v.Name

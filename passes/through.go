@@ -123,9 +123,14 @@ func (c Condition) mask(b *ir.Builder, v, r *ir.Value) (*ir.Value, error) {
 		}
 		n, known := v.Type.Shape[a].Num()
 		if !known {
-			return nil, fmt.Errorf("axis %d of %s has no length that is known before the model runs", a, v.Type)
+			return nil, fmt.Errorf("axis %d of %s has no length that is known before the model runs; select heads, channels or neurons", a, v.Type)
 		}
-		if n > maxMask/int64(total) {
+		for _, k := range c.Index[a] {
+			if k >= n || k < -n {
+				return nil, fmt.Errorf("index %d of axis %d is outside 0…%d", k, a, n-1)
+			}
+		}
+		if n > maxMask/int64(total) { // n is not 0: an index is inside
 			return nil, fmt.Errorf("a mask of so many elements is too large")
 		}
 		shape[a], total = int(n), total*int(n)
@@ -144,13 +149,6 @@ func (c Condition) mask(b *ir.Builder, v, r *ir.Value) (*ir.Value, error) {
 				break
 			}
 			at[a] = 0
-		}
-	}
-	for a, index := range c.Index {
-		for _, k := range index {
-			if k >= int64(shape[a]) || k < -int64(shape[a]) {
-				return nil, fmt.Errorf("index %d of axis %d is outside 0…%d", k, a, shape[a]-1)
-			}
 		}
 	}
 	x := b.Constant(ir.Of(mask, shape...))

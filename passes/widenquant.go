@@ -2,9 +2,9 @@ package passes
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes/patterns"
@@ -22,21 +22,24 @@ var Dequantize = Pass{
 }
 
 func dequantize(c *Context, m *ir.Model) error {
-	d := &dequantizer{c: c, m: m, g: m.Graph, ints: map[*ir.Value]*levels{}, unscaled: reach{}}
+	d := &dequantizer{c: c, m: m, g: m.Graph, ints: map[*ir.Value]*levels{}, done: map[*ir.Node]bool{}, unscaled: reach{}}
 	for n := range m.Graph.Nodes() {
 		if err := d.node(n); err != nil {
 			return fmt.Errorf("%v: %w", n, err)
 		}
 	}
-	for _, n := range slices.Backward(d.done) {
-		if unused(d.g, n) {
-			if err := d.g.Remove(n); err != nil {
+	for n := range m.Graph.Backward() { // what has been replaced, and what was built in vain
+		if (d.done[n] || strings.HasPrefix(n.Origin, dequantizeOrigin)) && unused(m.Graph, n) {
+			if err := m.Graph.Remove(n); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
+
+// dequantizeOrigin begins the origin of what the pass makes.
+const dequantizeOrigin = "dequantize <- "
 
 // levels are integers that stand for an activation. Their floats are made when
 // they are read.
@@ -53,7 +56,7 @@ type dequantizer struct {
 	m    *ir.Model
 	g    *ir.Graph
 	ints map[*ir.Value]*levels
-	done []*ir.Node // what has been replaced
+	done map[*ir.Node]bool // what has been replaced
 
 	unscaled reach // floats that are integers
 }
@@ -64,9 +67,9 @@ func (d *dequantizer) node(n *ir.Node) error {
 	switch op := n.Op.String(); {
 	case op == "QuantizeLinear" && rewrite.Constant(n.In[0]) == nil:
 		d.ints[n.Out[0]] = &levels{zero: n.Input(2), quant: n, scale: n.In[1]}
-		d.done = append(d.done, n)
+		d.done[n] = true
 		return nil
-	case op == "DynamicQuantizeLinear":
+	case op == "DynamicQuantizeLinear" && len(n.Out) == 3 && !slices.Contains(n.Out, nil):
 		d.ints[n.Out[0]] = &levels{zero: n.Out[2], quant: n, scale: n.Out[1]}
 		return nil
 	}
@@ -78,14 +81,14 @@ func (d *dequantizer) node(n *ir.Node) error {
 		return nil
 	}
 	b := d.m.At(d.g, n)
-	b.Origin, b.Scopes = "dequantize <- "+n.String(), n.Scopes
+	b.Origin, b.Scopes = dequantizeOrigin+n.String(), n.Scopes
 	y, zero, err := d.floats(b, n)
 	if err == nil {
 		err = b.Err()
 	}
 	if err != nil {
 		d.c.Skipped("float32", n.String(), err.Error())
-		return d.sweep(b)
+		return nil
 	}
 	from := n.String()
 	y.Def.Name = n.Name
@@ -100,21 +103,9 @@ func (d *dequantizer) node(n *ir.Node) error {
 	} else {
 		d.ints[n.Out[0]] = &levels{zero: zero, floats: y}
 	}
-	d.done = append(d.done, n)
+	d.done[n] = true
 	d.c.Did("float32", from, y.Def.Op.String())
 	return b.Err()
-}
-
-// sweep removes what was built before an error.
-func (d *dequantizer) sweep(b *ir.Builder) error {
-	for n := range d.g.Backward() {
-		if n.Origin == b.Origin {
-			if err := d.g.Remove(n); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // floats returns what n computes, in float32: itself if that is a float, else
@@ -129,7 +120,10 @@ func (d *dequantizer) floats(b *ir.Builder, n *ir.Node) (y, zero *ir.Value, err 
 		y, err = d.product(b, n, "Conv", 0, 0)
 	case "Cast":
 		y, zero, err = d.cast(b, n)
-	case "Add", "Sub": // of sums and their bias, in int32
+	case "Add", "Sub": // of sums and their bias
+		if n.Out[0].Type.Elem != ir.Int32 {
+			return nil, nil, fmt.Errorf("it may overflow %s", n.Out[0].Type.Elem)
+		}
 		in := make([]*ir.Value, 2)
 		for i, v := range n.In {
 			if in[i], err = d.operand(b, v, nil, 0); err != nil {
@@ -232,14 +226,14 @@ func (d *dequantizer) read(l *levels) (*ir.Value, error) {
 		return l.floats, nil
 	}
 	b := d.m.After(l.quant)
-	b.Origin, b.Scopes = "dequantize <- "+l.quant.String(), l.quant.Scopes
+	b.Origin, b.Scopes = dequantizeOrigin+l.quant.String(), l.quant.Scopes
 	one := b.Scalar(1, l.scale)
 	if l.scale.Type.Rank() != 0 {
 		one = b.Op("Expand", one, b.Op("Shape", l.scale))
 	}
 	x := l.fake(b, one)
 	if err := b.Err(); err != nil {
-		return nil, errors.Join(err, d.sweep(b))
+		return nil, err
 	}
 	l.floats = x
 	return x, nil

@@ -40,7 +40,7 @@ var conditions = []condition{
 	{"rank", "n", "the first output has n dimensions", number(func(s Subject, n int) bool {
 		return len(s.Node.Out) > 0 && s.Node.Out[0].Type.Rank() == n
 	})},
-	{"gate", "", "the output is a factor of a product whose other factor depends on what is explained", plain(isGate)},
+	{"gate", "", "the output is a factor of a product whose other factor depends on what is explained, and not through this one", plain(isGate)},
 	{"attr", "name=value", "the node has this attribute, an integer or a word", attribute},
 	{"role", "name", "recognize saw the node as this: attention.scores, attention.softmax, attention.context, …", glob1(func(s Subject) []string { return []string{s.Node.Role} })},
 	{"class", "glob", "a module around the node has this class", glob1(func(s Subject) []string {
@@ -122,7 +122,7 @@ func isGate(s Subject) bool {
 			return false
 		}
 		other := u.Node.In[1-u.Index]
-		return other != y && s.Depends(other)
+		return s.Depends(other) && !computedFrom(other, y) // else the other factor is the gate
 	})
 }
 

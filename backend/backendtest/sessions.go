@@ -135,6 +135,11 @@ func parallel(t *testing.T, b backend.Backend) {
 						t.Skip(err)
 					}
 				}
+				for n := range m.Graph.Nodes() {
+					if err := b.Supports(n); err != nil {
+						t.Skip(err)
+					}
+				}
 				if p, err = b.Compile(m, backend.Options{Threads: 2}); err != nil {
 					t.Fatal(err)
 				}

@@ -132,8 +132,9 @@ func (w *bandWork) block(i0, i1, j0, j1 int) {
 	k := w.engine.k
 	buf := borrow(&w.engine.bufs, kcMax*k.nr)
 	defer w.engine.bufs.Put(buf)
-	strips := w.strips(i0, i1)
-	here := make([]strip, len(strips))
+	var room [2][48]strip // on the stack: thousands of blocks would leave megabytes to collect
+	strips := w.strips(room[0][:0], i0, i1)
+	here := append(room[1][:0], strips...)
 	kb := (ceil(w.k, ceil(max(w.k, 1), kcMax)) + 15) &^ 15
 	for j := j0; j < j1; j += k.nr {
 		cols := min(k.nr, w.n-j)
@@ -150,11 +151,11 @@ func (w *bandWork) block(i0, i1, j0, j1 int) {
 	}
 }
 
-// strips cuts rows into tiles of nearly equal height, as Engine.tiles does.
-func (w *bandWork) strips(i0, i1 int) []strip {
+// strips cuts rows into tiles of nearly equal height, as Engine.tiles does, and
+// appends them.
+func (w *bandWork) strips(strips []strip, i0, i1 int) []strip {
 	n := ceil(i1-i0, w.engine.k.mr)
-	strips := make([]strip, n)
-	for t := range strips {
+	for t := range n {
 		rows := (i1 - i0) / (n - t)
 		if (i1-i0)%(n-t) != 0 {
 			rows++
@@ -166,7 +167,7 @@ func (w *bandWork) strips(i0, i1 int) []strip {
 		case BandOfAT:
 			s.lo, s.hi = w.band.across(i0, i0+rows)
 		}
-		strips[t] = s
+		strips = append(strips, s)
 		i0 += rows
 	}
 	return strips

@@ -1,6 +1,6 @@
 // Package cpu has the float32 kernels: matrix products, elementwise functions,
-// softmax and norms, reductions and strided copies, over plain slices. It knows no
-// graph; a backend calls it.
+// softmax and norms, reductions, strided copies, and the inner loops of convolutions
+// and pools, over plain slices. It knows no graph; a backend calls it.
 //
 //	e := cpu.Best() // or cpu.New(cpu.Options{Kind: cpu.AVX2, Threads: 4})
 //	defer e.Close()

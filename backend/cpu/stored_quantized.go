@@ -114,49 +114,49 @@ func (q *Quantized) widenColumns(e *Engine, i, rows, j, cols int, dst []float32,
 }
 
 // scale writes n integers of src, from the one at index first on, as
-// (integer - zero)·scale. The kernel does those that fill registers and, of four
-// bits, begin with a byte.
+// (integer - zero)·scale.
 func (k *kernels) scale(t Ints, n int, src []byte, first int, zero, scale float32, dst []float32) {
-	slow := func(from, to int) {
-		for i := from; i < to; i++ {
-			dst[i] = (t.at(src, first+i) - zero) * scale
-		}
+	f := k.scaleInts[t]
+	from, to := 0, 0
+	if f != nil {
+		from, to = k.wholes(t, n, first)
 	}
-	at0, whole := 0, 0
-	if f := k.scaleInts[t]; f != nil {
-		at0 = min(t.odd(first), n)
-		if whole = (n - at0) &^ (k.lanes - 1); whole > 0 {
-			f(whole, &src[t.bytes(first)], zero, scale, at(dst, at0))
-		}
+	if from < to {
+		f(to-from, &src[t.bytes(first)], zero, scale, at(dst, from))
 	}
-	slow(0, at0)
-	slow(at0+whole, n)
+	for i := range from {
+		dst[i] = (t.at(src, first+i) - zero) * scale
+	}
+	for i := to; i < n; i++ {
+		dst[i] = (t.at(src, first+i) - zero) * scale
+	}
 }
 
 // scaleEach is scale with a zero and a scale for each.
 func (k *kernels) scaleEach(t Ints, n int, src []byte, first int, zero, scale, dst []float32) {
-	slow := func(from, to int) {
-		for i := from; i < to; i++ {
-			dst[i] = (t.at(src, first+i) - zero[i]) * scale[i]
-		}
+	f := k.scaleIntsEach[t]
+	from, to := 0, 0
+	if f != nil {
+		from, to = k.wholes(t, n, first)
 	}
-	at0, whole := 0, 0
-	if f := k.scaleIntsEach[t]; f != nil {
-		at0 = min(t.odd(first), n)
-		if whole = (n - at0) &^ (k.lanes - 1); whole > 0 {
-			f(whole, &src[t.bytes(first)], at(zero, at0), at(scale, at0), at(dst, at0))
-		}
+	if from < to {
+		f(to-from, &src[t.bytes(first)], at(zero, from), at(scale, from), at(dst, from))
 	}
-	slow(0, at0)
-	slow(at0+whole, n)
+	for i := range from {
+		dst[i] = (t.at(src, first+i) - zero[i]) * scale[i]
+	}
+	for i := to; i < n; i++ {
+		dst[i] = (t.at(src, first+i) - zero[i]) * scale[i]
+	}
 }
 
-// odd is 1 if integer i lies in the high bits of a byte.
-func (t Ints) odd(i int) int {
+// wholes is which of n integers, from the one at index first on, a kernel does:
+// those that fill registers and, of four bits, begin with a byte.
+func (k *kernels) wholes(t Ints, n, first int) (from, to int) {
 	if t.nibbles() {
-		return i & 1
+		from = min(first&1, n)
 	}
-	return 0
+	return from, from + (n-from)&^(k.lanes-1)
 }
 
 // at is integer i.

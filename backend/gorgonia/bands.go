@@ -112,21 +112,24 @@ func multiplied(v *ir.Value) bool {
 // is wanted of the result, and reports whether there were any. A product with a
 // zero may be left out if the other factor is finite: 0·∞ and 0·NaN are NaN.
 func (c *call) banded(y []float32, m, n, k int, lead []int, a, b *Value) bool {
+	if m == 1 || n == 1 {
+		return false
+	}
+	fits := func(b *bands) bool { return b != nil && len(b.of) == count(lead) }
 	of, by := cpu.BandOfC, c.want
 	switch {
-	case by != nil:
-	case a.bands != nil && c.finite(b):
+	case fits(by):
+	case fits(a.bands) && c.finite(b):
 		by, of = a.bands, cpu.BandOfA
 		if by.trans {
 			of = cpu.BandOfAT
 		}
-	case b.bands != nil && c.finite(a):
+	case fits(b.bands) && c.finite(a):
 		by, of = b.bands, cpu.BandOfB
 		if by.trans {
 			of = cpu.BandOfBT
 		}
-	}
-	if by == nil || len(by.of) != count(lead) || m == 1 || n == 1 {
+	default:
 		return false
 	}
 	am, bm := c.asMatrix(a), c.asMatrix(b)

@@ -1,8 +1,8 @@
 // Package gorgonia runs models on Gorgonia's tape machine, with values and
 // kernels of its own.
 //
-// One node of the IR is one node of a gorgonia.ExprGraph whose Op is ours and
-// which computes on our Value, not on tensor.Dense: that gives every element
+// One node of the IR, or a group of fused ones, is one node of a
+// gorgonia.ExprGraph whose Op is ours and which computes on our Value, not on tensor.Dense: that gives every element
 // type, views, empty tensors and shapes that change from run to run. What
 // Gorgonia costs is about a microsecond a node.
 //
@@ -31,4 +31,16 @@
 // A weight of a small type that only products read, transposed or not, stays as it
 // is stored: the node that would unpack it passes it on, and the products make
 // float32s of a panel at a time (kernel_matmul_stored.go).
+//
+// # Fused steps
+//
+//	fuse.go     which nodes of a segment run together: those that work row by row
+//	rows.go     running them, on a few rows at a time, by the same kernels
+//	scores.go   the product before them, where a mask or a zero makes part of it moot
+//	columns.go  ... and the columns that they can then leave out themselves
+//	bands.go    where values are 0, as measured, and products that skip it
+//
+// None of it changes a bit of a result, the sign of zeros apart; the tests compare
+// with the nodes run one by one. Nothing is assumed about masks: they are looked at
+// in every run, and zeros are skipped only where the other factor is finite.
 package gorgonia

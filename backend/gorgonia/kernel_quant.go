@@ -89,7 +89,7 @@ func gridOf(n *ir.Node, x, scale []int) (grid, error) {
 	}
 	g := grid{outer: count(x[:a]), axis: x[a], inner: count(x[a+1:]), block: 1}
 	want := []int{g.axis}
-	if b := int(n.Attrs.Int("block_size", 0)); len(scale) > 1 && b > 0 {
+	if b := int(n.Attrs.Int("block_size", 0)); b > 0 {
 		g.block = b
 		want = slices.Clone(x)
 		want[a] = (g.axis + b - 1) / b

@@ -264,7 +264,7 @@ func sliceRange(start, end int64, step, n int) (lo, length int) {
 		s, e := clamp(start, 0, int64(n)), clamp(end, 0, int64(n))
 		return int(s), max(0, (int(e-s)+step-1)/step)
 	}
-	s, e := clamp(start, -1, int64(n)-1), clamp(end, -1, int64(n)-1)
+	s, e := clamp(start, 0, int64(n)-1), clamp(end, -1, int64(n)-1) // unlike numpy, where a start may be before the front
 	return int(max(s, 0)), max(0, (int(s-e)-step-1)/-step)
 }
 

@@ -159,7 +159,7 @@ func inPlace(n *ir.Node) bool {
 }
 
 // findAliases finds outputs that may be written over an input: the kernel that
-// computes the output can, and no later one reads the input or a view of it.
+// computes the output can, and nobody later reads the input or a view of it.
 func (r *rows) findAliases() {
 	root := make([]int, len(r.uses)) // whose memory a value may be a view of
 	lastRead := map[int]int{}
@@ -178,6 +178,9 @@ func (r *rows) findAliases() {
 				root[k] = root[op.ids.in[0]]
 			}
 		}
+	}
+	for _, k := range r.kept { // read when a block is done
+		lastRead[root[k]] = len(r.ops)
 	}
 	for at, op := range r.ops {
 		if op.result < 0 || !inPlace(op.n) {

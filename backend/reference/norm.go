@@ -22,17 +22,22 @@ var normKernels = map[string]kernel{
 	"MeanVarianceNormalization": meanVarianceNormalization,
 }
 
+// softmax takes the greatest away first and apart from the sum: where all are
+// -3.4e38, as in a row that is masked whole, the sum's logarithm would be lost.
 func softmax(n *ir.Node, in []*Array) ([]*Array, error) {
 	return alongAxis(in[0], n.Attrs.Int("axis", -1), func(line []float64) []float64 {
-		lse := logSumExp(line)
-		return mapped(line, func(x float64) float64 { return math.Exp(x - lse) })
+		top := greatest(line)
+		e := mapped(line, func(x float64) float64 { return math.Exp(x - top) })
+		sum := sumOf(e)
+		return mapped(e, func(x float64) float64 { return x / sum })
 	})
 }
 
 func logSoftmax(n *ir.Node, in []*Array) ([]*Array, error) {
 	return alongAxis(in[0], n.Attrs.Int("axis", -1), func(line []float64) []float64 {
-		lse := logSumExp(line)
-		return mapped(line, func(x float64) float64 { return x - lse })
+		top := greatest(line)
+		rest := math.Log(sumOf(mapped(line, func(x float64) float64 { return math.Exp(x - top) })))
+		return mapped(line, func(x float64) float64 { return x - top - rest })
 	})
 }
 

@@ -37,13 +37,13 @@ func scaleOf(n *ir.Node, x, scale *Array) (func(at []int) int, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(scale.Shape) == 1 {
+	block := int(n.Attrs.Int("block_size", 0))
+	if len(scale.Shape) == 1 && block < 1 {
 		if scale.Shape[0] != x.Shape[axis] {
 			return nil, fmt.Errorf("%d scales for axis %d of shape %v", scale.Shape[0], axis, x.Shape)
 		}
 		return func(at []int) int { return at[axis] }, nil
 	}
-	block := int(n.Attrs.Int("block_size", 0))
 	want := slices.Clone(x.Shape)
 	if block > 0 {
 		want[axis] = (want[axis] + block - 1) / block

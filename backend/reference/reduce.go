@@ -56,15 +56,21 @@ func squareSum[T number](xs []T) T { return foldOf(xs, 0, func(s, x T) T { retur
 
 // logSumExp subtracts the largest element first, so as not to overflow.
 func logSumExp(xs []float64) float64 {
-	m := foldOf(xs, math.Inf(-1), func(x, y float64) float64 { return max(x, y) })
-	if math.IsInf(m, 0) || math.IsNaN(m) {
-		m = 0
-	}
+	m := greatest(xs)
 	s := 0.0
 	for _, x := range xs {
 		s += math.Exp(x - m)
 	}
 	return math.Log(s) + m
+}
+
+// greatest returns the greatest element, 0 if that is infinite or no number.
+func greatest(xs []float64) float64 {
+	m := foldOf(xs, math.Inf(-1), func(x, y float64) float64 { return max(x, y) })
+	if math.IsInf(m, 0) || math.IsNaN(m) {
+		m = 0
+	}
+	return m
 }
 
 // reduce returns the kernel that applies f to all elements along the axes, or

@@ -269,17 +269,17 @@ func sliceRange(start, end, step, dim int64) (first, size int, err error) {
 	if step == 0 {
 		return 0, 0, fmt.Errorf("step 0")
 	}
-	lo, hi := int64(0), dim // what an index may be, counted from the front
+	low, hi := int64(0), dim // what the end may be, counted from the front
 	if step < 0 {
-		lo, hi = -1, dim-1
+		low, hi = -1, dim-1
 	}
-	clamp := func(i int64) int64 {
+	clamp := func(i, lo int64) int64 {
 		if i < 0 {
 			i += dim // cannot overflow: i is negative
 		}
 		return min(max(i, lo), hi)
 	}
-	start, end = clamp(start), clamp(end)
+	start, end = clamp(start, 0), clamp(end, low) // numpy lets a start be before the front, ONNX does not
 	if step > 0 && end > start {
 		return int(start), int((end-start-1)/step + 1), nil
 	}

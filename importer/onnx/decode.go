@@ -24,9 +24,10 @@ type decoder struct {
 
 	opaque map[ir.OpName]bool // operators without a meaning
 
-	refused []*Unsupported                 // what cannot be read, in the order it was met
-	tensors map[*pb.TensorProto]*ir.Tensor // decoded so far: a function's are met at every call
-	dense   int                            // bytes made from sparse tensors, against maxDense
+	refused   []*Unsupported                 // what cannot be read, in the order it was met
+	tensors   map[*pb.TensorProto]*ir.Tensor // decoded so far: a function's are met at every call
+	dense     int                            // bytes made from sparse tensors, against maxDense
+	sequences map[*ir.Value][]*ir.Value      // the pieces of sequences, by what stands for them
 }
 
 // The versions this package understands.

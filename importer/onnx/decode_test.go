@@ -234,6 +234,19 @@ func TestWeightsAmongInputsAreConstants(t *testing.T) {
 	}
 }
 
+// The free parameters of a rewritten model stay inputs, with their defaults.
+func TestFreeParametersAreInputs(t *testing.T) {
+	m := protoModel(8, "x[2] $gamma[]", "y", protoNode("y = Mul(x, $gamma)"))
+	m.Graph.Initializer = []*pb.TensorProto{{Name: "$gamma", DataType: 1, FloatData: []float32{0.25}}}
+	got, err := decodeProto(t, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Graph.Inputs) != 2 || len(got.Graph.Consts) != 0 || !ir.Of([]float32{0.25}).Equal(got.Graph.Inputs[1].Default) {
+		t.Errorf("inputs %v and constants %v, want x and $gamma = 0.25", got.Graph.Inputs, got.Graph.Consts)
+	}
+}
+
 func TestOpsetsAreThoseOfTheSpelling(t *testing.T) {
 	m, err := decodeProto(t, protoModel(11, "x[2,3]", "y", protoNode("y = ReduceMean(x)", protoAttr("axes", []int64{1}))))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lxtc/lxtc/internal/diag"
 	pb "github.com/lxtc/lxtc/internal/onnxpb"
@@ -138,11 +139,11 @@ func definitions(p *pb.GraphProto) (map[string]int, error) {
 
 // inputs adds p's inputs but those with an initializer. Files before IR version
 // 4 list every weight as an input; later ones mean that the caller may override
-// it, which nothing here needs.
+// it, which nothing here needs but the free parameters of a rewritten model.
 func (d *decoder) inputs(p *pb.GraphProto, sc *scope) error {
 	weights := map[string]bool{}
 	for _, t := range p.Initializer {
-		weights[t.GetName()] = true
+		weights[t.GetName()] = !isParameter(t.GetName(), sc)
 	}
 	for _, s := range p.SparseInitializer {
 		weights[s.GetValues().GetName()] = true
@@ -163,11 +164,19 @@ func (d *decoder) inputs(p *pb.GraphProto, sc *scope) error {
 	return nil
 }
 
+// isParameter reports whether an input of this name is a free parameter of a
+// rule map, which lxtc writes as $name; its initializer is its default.
+func isParameter(name string, sc *scope) bool { return strings.HasPrefix(name, "$") && sc.up == nil }
+
 func (d *decoder) initializers(p *pb.GraphProto, sc *scope) error {
 	for _, t := range p.Initializer {
 		data, err := d.tensor(t)
 		if err != nil {
 			return err
+		}
+		if in := sc.values[t.Name]; in != nil { // a parameter
+			in.Default, in.Type = data, data.TypeOf()
+			continue
 		}
 		sc.values[t.Name] = sc.graph.Const(t.Name, data)
 	}

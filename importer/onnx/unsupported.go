@@ -30,8 +30,8 @@ func (u Unsupported) String() string {
 const noMeaning = "it has no meaning here"
 
 // An UnsupportedError lists everything that keeps a model from being read. Its
-// first line is about one of them, the most frequent operator without a meaning
-// or else the first node that is refused.
+// first line is about the operators without a meaning, or else about the first
+// node of the most frequent one that is refused.
 type UnsupportedError struct {
 	Message   *diag.Error
 	Operators []Unsupported

@@ -51,11 +51,15 @@ func steps() []step {
 		{"Resize", forever, omitEmpty},
 		{"SimplifiedLayerNormalization", forever, rmsNormalization},
 		{"Range", forever, refuse("stash_type", 1)},
+		{"SequenceConstruct", forever, sequenceConstruct},
+		{"SplitToSequence", forever, splitToSequence},
+		{"SequenceAt", forever, sequenceAt},
+		{"ConcatFromSequence", forever, concatFromSequence},
 	}
 	for _, op := range []string{"L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare"} {
 		list = append(list, step{"Reduce" + op, 18, attrsToInputs("axes")})
 	}
-	return list
+	return append(list, step{"GlobalLpPool", forever, globalLpPoolToReduce}) // after the steps of what it becomes
 }
 
 // renames reports whether a step gives op another name, one that set knows.
@@ -63,7 +67,12 @@ func renames(op ir.OpName, set *ir.OpSet) bool {
 	to := map[ir.OpName]string{
 		{Name: "Scatter"}:                      "ScatterElements",
 		{Name: "Upsample"}:                     "Resize",
+		{Name: "GlobalLpPool"}:                 "ReduceL2",
 		{Name: "SimplifiedLayerNormalization"}: "RMSNormalization",
+		{Name: "SequenceConstruct"}:            "Identity",
+		{Name: "SplitToSequence"}:              "Split",
+		{Name: "SequenceAt"}:                   "Identity",
+		{Name: "ConcatFromSequence"}:           "Concat",
 	}[op]
 	return to != "" && set.Lookup(ir.OpName{Name: to}) != nil
 }

@@ -142,6 +142,9 @@ func (a *app) judge(ctx context.Context, s *subject, b backend.Backend, k checki
 
 // execute compiles a model for one run.
 func execute(ctx context.Context, b backend.Backend, m *ir.Model, opt backend.Options, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	if err := passes.Unset(m.Graph, in); err != nil {
+		return nil, err
+	}
 	p, err := b.Compile(m, opt)
 	if err != nil {
 		return nil, err

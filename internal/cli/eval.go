@@ -61,10 +61,10 @@ map is compared with gradient times input and with random relevance.
                random weights (--randomize): near 0 if it depends on the weights
 
 Means over samples have 95 % confidence intervals. Samples are a text, a picture
-or arrays as for explain, or many of them (--data): a folder of pictures, or a
-file of lines like {"text": "...", "target": "Paris"}. The ending of -o says
-what is written: json (everything), csv (a line for each sample and method) or
-svg (the curves).`,
+or arrays as for explain, of which each row of a batch is one; or many (--data): a
+folder of pictures, or a file of lines like {"text": "...", "target": "Paris"}.
+The ending of -o says what is written: json (everything), csv (a line for each
+sample and method) or svg (the curves).`,
 		Example: `  lxtc eval
   lxtc eval MODEL --data prompts.jsonl -r attnlrp -r cp-lrp -o curves.svg
   lxtc eval resnet.onnx --preset imagenet --data photos --method occlusion`,
@@ -143,11 +143,16 @@ func (a *app) eval(ctx context.Context, e evaluation, args []string) error {
 	if err != nil {
 		return err
 	}
-	j := &judge{evaluation: e, maps: maps}
-	if err := j.open(ctx, s, b); err != nil {
+	j := &judge{evaluation: e, subject: s, maps: maps}
+	if err := j.open(ctx, b); err != nil {
 		return err
 	}
 	defer j.close()
+	if e.data == "" {
+		if samples, err = rows(j.plain, samples[0]); err != nil {
+			return err
+		}
+	}
 	result := &scoreboard{Model: s.name, Tensor: j.plain.Tensor, Score: "logit", Base: e.base, Seed: e.seed}
 	if e.probability {
 		result.Score = "probability"
@@ -164,6 +169,7 @@ func (a *app) eval(ctx context.Context, e evaluation, args []string) error {
 	}
 	result.Features = j.features
 	p.end()
+	result.warn(a)
 	return a.printScores(result, e.out)
 }
 
@@ -196,16 +202,17 @@ func (e *evaluation) maps() ([]attribution.Method, error) {
 // A judge scores the explanations of samples.
 type judge struct {
 	evaluation
+	subject       *subject
 	maps          []attribution.Method
 	plain, random *attribution.Lens
 	features      string // what is removed, by name
 }
 
 // open looks at the model, and at the one with random weights.
-func (j *judge) open(ctx context.Context, s *subject, b backend.Backend) error {
+func (j *judge) open(ctx context.Context, b backend.Backend) error {
 	opt := attribution.Options{Tensor: j.explain, Probability: j.probability, Run: backend.Options{Threads: j.threads}}
 	if j.target != "" {
-		ts, err := s.aims([]string{j.target}, dims{})
+		ts, err := j.subject.aims([]string{j.target}, dims{})
 		if err != nil {
 			return err
 		}
@@ -215,10 +222,10 @@ func (j *judge) open(ctx context.Context, s *subject, b backend.Backend) error {
 		opt.Target = ts[0]
 	}
 	var err error
-	if j.plain, err = attribution.NewLens(ctx, s.Model, b, opt); err != nil || !j.randomize {
+	if j.plain, err = attribution.NewLens(ctx, j.subject.Model, b, opt); err != nil || !j.randomize {
 		return err
 	}
-	m, err := attribution.Randomize(s.Model, 1, rand.New(rand.NewPCG(j.seed, 1)))
+	m, err := attribution.Randomize(j.subject.Model, 1, rand.New(rand.NewPCG(j.seed, 1)))
 	if err == nil {
 		j.random, err = attribution.NewLens(ctx, m, b, opt)
 	}
@@ -241,7 +248,7 @@ func (j *judge) sample(ctx context.Context, s sample) ([]scoreRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	view, err := j.plain.Look(ctx, f.tensors, s.index)
+	view, err := j.plain.Look(ctx, f.tensors, s.target)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +261,7 @@ func (j *judge) sample(ctx context.Context, s sample) ([]scoreRow, error) {
 	if j.base == "mean" {
 		base = parts.Mean(view.X)
 	}
-	rng := rand.New(rand.NewPCG(j.seed, 0))
+	rng := rand.New(rand.NewPCG(j.seed, s.number()))
 	n := parts.Len()
 	model := attribution.Removable{View: view, Parts: parts, Base: base}
 	removals, err := eval.Remove(ctx, model, eval.RandomSets(rng, n, max(1, n/5), j.subsets))
@@ -275,13 +282,13 @@ func (j *judge) sample(ctx context.Context, s sample) ([]scoreRow, error) {
 	}
 	var other *attribution.View
 	if j.random != nil {
-		if other, err = j.random.Look(ctx, f.tensors, view.Index); err != nil {
+		if other, err = j.random.Look(ctx, f.tensors, &view.Target); err != nil {
 			return nil, err
 		}
 	}
 	var rows []scoreRow
 	score := func(m attribution.Method) (scoreRow, error) {
-		row := scoreRow{Sample: s.name, Method: m.Name, Target: view.Index, Whole: figure(view.Score)}
+		row := scoreRow{Sample: s.name, Method: m.Name, Target: j.subject.element(view, f), Whole: figure(view.Score)}
 		explain := func(ctx context.Context, v *attribution.View) ([]float64, error) {
 			r, err := m.Explain(ctx, v)
 			return parts.Sum(r), err

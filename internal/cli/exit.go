@@ -80,7 +80,7 @@ func codeOfDiag(code string) int {
 		return exitUnsupported
 	case "LX1099":
 		return exitFailed
-	case "LX3003", "LX3004", "LX3006":
+	case "LX3003", "LX3004", "LX3006", "LX3007":
 		return exitUsage
 	case "LX5002", "LX5003":
 		return exitInput

@@ -75,7 +75,7 @@ func (a *app) gather(s *subject, src source) (*feed, error) {
 func (s *subject) complete(f *feed, src source) error {
 	var missing []string
 	for _, v := range s.IR().Graph.Inputs {
-		if f.tensors[v.Name] == nil {
+		if f.tensors[v.Name] == nil && v.Default == nil {
 			missing = append(missing, fmt.Sprintf("%s (%s)", v.Name, v.Type))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/lxtc/lxtc/attribution"
@@ -67,6 +68,10 @@ func (a *app) explainByMethod(ctx context.Context, j *job, e explanation, format
 	switch {
 	case e.seeds != "" || e.contrast || e.temperature != 0:
 		return usagef("--method explains one element of an output: leave --seed-npz, --contrast and --temperature out")
+	case len(e.through) > 0 || e.allow || j.opt.Form == passes.ExplicitForm:
+		return usagef("--method needs gradients, or no rules at all: leave --through, --allow-missing and --form explicit out")
+	case e.rules != defaultRules && (e.method == "occlusion" || e.method == "rollout"):
+		return usagef("--method %s follows no rules: leave --rules out", e.method)
 	case len(j.opt.Targets) > 1 || len(j.opt.Explain) > 1:
 		return usagef("--method explains one element of an output by one tensor, and there are %d targets and %d tensors", len(j.opt.Targets), len(j.opt.Explain))
 	}
@@ -116,12 +121,22 @@ func (a *app) explainByMethod(ctx context.Context, j *job, e explanation, format
 		}
 		return a.writeBytes(e.out, b)
 	}
-	target := j.model.describeElement(lens.Output, v.Index, v.Score)
+	target := j.model.describeElement(lens.Output, j.model.element(v, j.feed), v.Score)
 	d := heatmap.Doc{Title: "Why " + target + "?", Model: j.model.name, Rules: m.Name}
 	if err := j.model.arrange(&d, target, j.feed, lens.Tensor, r, v.Shape); err != nil {
 		return err
 	}
 	return a.draw(d, heatmap.Options{Map: cmap}, e.out, format)
+}
+
+// element returns the index of what a view scores. A mask says where the last
+// token is.
+func (s *subject) element(v *attribution.View, f *feed) []int64 {
+	index := slices.Clone(v.Index)
+	if at := s.lastTokens(v.Target, f); at != nil && len(index) == 3 {
+		index[1] = at[0]
+	}
+	return index
 }
 
 // describeElement says what an element of an output is, and its value.

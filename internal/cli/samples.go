@@ -6,20 +6,31 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/lxtc/lxtc/attribution"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
 )
 
 // sample is one input of many. It is read when its turn comes.
 type sample struct {
-	name  string
-	index []int64 // the element to score; nil for the command's
-	feed  func() (*feed, error)
+	name   string
+	target *passes.Target // what to score; nil for what the command does
+	feed   func() (*feed, error)
+}
+
+// number tells samples apart, whatever their order: each has random numbers of
+// its own.
+func (s sample) number() uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(s.name))
+	return h.Sum64()
 }
 
 // samples lists what to evaluate on.
@@ -48,6 +59,24 @@ func (a *app) samples(s *subject, e evaluation) ([]sample, error) {
 		out = out[:min(len(out), e.limit)]
 	}
 	return out, err
+}
+
+// rows makes a sample of every row of a batch.
+func rows(l *attribution.Lens, s sample) ([]sample, error) {
+	f, err := s.feed()
+	if err != nil {
+		return nil, err
+	}
+	batch := l.Rows(f.tensors)
+	if batch == nil {
+		return []sample{s}, nil
+	}
+	out := make([]sample, len(batch))
+	for k, tensors := range batch {
+		row := &feed{tensors: tensors}
+		out[k] = sample{name: fmt.Sprintf("%s[%d]", s.name, k), feed: func() (*feed, error) { return row, nil }}
+	}
+	return out, nil
 }
 
 // pictureSamples lists the pictures in a folder and the folders in it, by
@@ -109,12 +138,10 @@ func (s *subject) textSamples(e evaluation) ([]sample, error) {
 			if err != nil {
 				return nil, bad("%w", err)
 			}
-			if v := s.output(ts[0].Output); len(ts) == 1 && len(ts[0].Class) < 2 && v != nil {
-				x.index = ts[0].Element(0, v.Type.Rank())
-			}
-			if x.index == nil {
+			if len(ts) != 1 || len(ts[0].Class) > 1 {
 				return nil, bad("target %q is not one element", line.Target)
 			}
+			x.target = &ts[0]
 		}
 		out = append(out, x)
 	}

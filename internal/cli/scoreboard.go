@@ -64,8 +64,15 @@ var metrics = []struct {
 	{"randomised", func(r *scoreRow) *figure { return &r.Randomised }},
 }
 
-// faithfulness computes the metrics of one explanation.
+// faithfulness computes the metrics of one explanation; they are NaN if its
+// relevance is not finite.
 func (r *scoreRow) faithfulness(ctx context.Context, m eval.Model, relevance []float64, removals *eval.Removals, steps int) error {
+	if !finite(relevance) {
+		for _, x := range metrics {
+			*x.of(r) = figure(math.NaN())
+		}
+		return nil
+	}
 	p, err := eval.Perturb(ctx, m, relevance, steps)
 	if err != nil {
 		return err
@@ -75,6 +82,25 @@ func (r *scoreRow) faithfulness(ctx context.Context, m eval.Model, relevance []f
 	r.Sparse, r.Entropy = figure(eval.Gini(relevance)), figure(eval.Entropy(relevance))
 	r.MoRFCurve, r.LeRFCurve = figures(p.MoRF), figures(p.LeRF)
 	return nil
+}
+
+func finite(xs []float64) bool {
+	return !slices.ContainsFunc(xs, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) })
+}
+
+// warn names the methods whose relevance was not finite.
+func (s *scoreboard) warn(a *app) {
+	for _, method := range s.methods() {
+		bad := 0
+		for i := range s.Rows {
+			if s.Rows[i].Method == method && math.IsNaN(float64(s.Rows[i].Gap)) {
+				bad++
+			}
+		}
+		if bad > 0 {
+			a.warn("relevance by %s, or a score, is not finite in %d samples, which do not count; `lxtc check` looks for the place", method, bad)
+		}
+	}
 }
 
 // meanRow is the mean of several rows of one sample.
@@ -187,10 +213,14 @@ func (s *scoreboard) table(w io.Writer, colors bool) {
 			g.right = append(g.right, len(g.head)-1)
 		}
 	}
-	best, most := "", math.Inf(-1)
+	var best []string // more than one if they are equal
+	most := math.Inf(-1)
 	for _, method := range s.methods() {
-		if gap := s.mean(method, func(r *scoreRow) figure { return r.Gap }).Mean; gap > most {
-			best, most = method, gap
+		switch gap := s.mean(method, func(r *scoreRow) figure { return r.Gap }).Mean; {
+		case gap > most:
+			best, most = []string{method}, gap
+		case gap == most:
+			best = append(best, method)
 		}
 		cells := []string{method}
 		for _, k := range shown {
@@ -199,13 +229,15 @@ func (s *scoreboard) table(w io.Writer, colors bool) {
 		g.add(cells...)
 	}
 	g.style = func(column int, cell string) string {
-		if column == 0 && cell == best {
+		if column == 0 && slices.Contains(best, cell) {
 			return p.green(cell)
 		}
 		return cell
 	}
 	g.write(p, p.bold)
-	p.line("%s", p.dim("Most faithful by gap: "+best+"."))
+	if len(best) > 0 {
+		p.line("%s", p.dim("Most faithful by gap: "+strings.Join(best, ", ")+"."))
+	}
 	io.WriteString(w, p.String())
 }
 
@@ -253,6 +285,10 @@ const drawnFrom = 5
 // plot draws the mean curves of every method.
 func (s *scoreboard) plot(w io.Writer) error {
 	var lines []eval.Line
+	steps := 0 // of the sample with the most
+	for i := range s.Rows {
+		steps = max(steps, len(s.Rows[i].MoRFCurve))
+	}
 	for k, method := range s.methods() {
 		for _, c := range []struct {
 			name   string
@@ -263,13 +299,9 @@ func (s *scoreboard) plot(w io.Writer) error {
 			{"LeRF", func(r *scoreRow) []figure { return r.LeRFCurve }, true},
 		} {
 			l := eval.Line{Name: method + ", " + c.name, Color: k, Dashed: c.dashed}
-			for i := range c.of(&s.Rows[0]) {
-				x := s.mean(method, func(r *scoreRow) figure {
-					if curve := c.of(r); i < len(curve) {
-						return curve[i]
-					}
-					return figure(math.NaN()) // a sample of fewer features
-				})
+			for i := range steps {
+				share := float64(i) / float64(max(1, steps-1))
+				x := s.mean(method, func(r *scoreRow) figure { return height(c.of(r), share) })
 				if x.N < drawnFrom {
 					x.Half = math.NaN()
 				}
@@ -280,4 +312,19 @@ func (s *scoreboard) plot(w io.Writer) error {
 		}
 	}
 	return eval.Plot(w, s.Model, s.Score+" of the target", lines)
+}
+
+// height is a curve's at a share of the features removed, between its steps on a
+// straight line: a sample of few features has few steps.
+func height(curve []figure, share float64) figure {
+	if len(curve) == 0 {
+		return figure(math.NaN())
+	}
+	at := share * float64(len(curve)-1)
+	k := min(int(at), len(curve)-1)
+	rest := figure(at - float64(k))
+	if rest == 0 {
+		return curve[k]
+	}
+	return curve[k] + rest*(curve[k+1]-curve[k])
 }

@@ -89,8 +89,11 @@ func parseAxes(args []string) ([]axis, error) {
 		for word := range strings.SplitSeq(list, ",") {
 			word = strings.TrimSpace(word)
 			v, err := strconv.ParseFloat(word, 32)
-			if err != nil || math.IsNaN(v) {
-				return nil, usagef("--param %s: %q is not a number", arg, word)
+			switch {
+			case err != nil || math.IsNaN(v) || math.IsInf(v, 0):
+				return nil, usagef("--param %s: %q is not a finite number of 32 bits", arg, word)
+			case slices.Contains(x.values, float32(v)):
+				return nil, usagef("--param %s: the value %s is there twice", arg, word)
 			}
 			x.values, x.words = append(x.values, float32(v)), append(x.words, word)
 		}
@@ -144,13 +147,20 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 	if err != nil {
 		return err
 	}
+	for _, p := range points {
+		if !finite([]float64{p.sum}) {
+			a.warn("relevance at %s is not finite; `lxtc check` looks for the place", p.label(axes))
+		}
+	}
 	if g.steps > 0 {
 		if err := a.scorePoints(ctx, j, g, s.Report.Explained, points); err != nil {
 			return err
 		}
 	}
-	if g.out == "" && format == "" {
-		return a.gridTable(points, axes)
+	if format == "" || g.out != "" && g.out != "-" { // else standard output takes the drawing
+		if err := a.gridTable(points, axes); err != nil || format == "" {
+			return err
+		}
 	}
 	if format == "npz" {
 		return a.writeGrid(g.out, s.Report.Explained, points, axes)
@@ -158,21 +168,23 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 	d := heatmap.Doc{Title: "Why " + label + "?", Model: j.model.name, Rules: s.Report.Rules + ", " + s.Report.Form + " form"}
 	f := *j.feed
 	f.picture = nil // only the maps, side by side
+	explained := s.Report.Explained
 	for _, p := range points {
 		for i, r := range p.relevance {
 			x, err := r.Float64s()
 			if err != nil {
 				return err
 			}
-			if err := j.model.arrange(&d, p.label(axes), &f, s.Report.Explained[i], x, r.Shape); err != nil {
+			label := p.label(axes)
+			if len(explained) > 1 {
+				label += ", " + explained[i]
+			}
+			if err := j.model.arrange(&d, label, &f, explained[i], x, r.Shape); err != nil {
 				return err
 			}
 		}
 	}
-	if err := a.gridTable(points, axes); g.out != "-" && err != nil {
-		return err
-	}
-	o := heatmap.Options{Map: cmap, Shared: g.shared, Columns: len(points) / len(axes[0].values)}
+	o := heatmap.Options{Map: cmap, Shared: g.shared, Columns: len(points) / len(axes[0].values) * len(explained)}
 	return a.draw(d, o, g.out, format)
 }
 
@@ -227,7 +239,7 @@ func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gri
 	return points, s, label, err
 }
 
-// scorePoints measures how faithful each point is.
+// scorePoints measures how faithful each point is, if that can be done.
 func (a *app) scorePoints(ctx context.Context, j *job, g sweeping, explained []string, points []gridPoint) error {
 	if len(explained) != 1 || len(j.opt.Targets) > 1 || g.temperature != 0 {
 		a.warn("points are not scored: that takes one tensor and one target without a temperature")
@@ -243,6 +255,10 @@ func (a *app) scorePoints(ctx context.Context, j *job, g sweeping, explained []s
 	}
 	defer lens.Close()
 	v, err := lens.Look(ctx, j.feed.tensors, nil)
+	if err != nil && ctx.Err() == nil {
+		a.warn("points are not scored: %v", err) // they are explained all the same
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -253,6 +269,10 @@ func (a *app) scorePoints(ctx context.Context, j *job, g sweeping, explained []s
 	p := a.progress()
 	defer p.end()
 	for i := range points {
+		p.count(i, len(points), "points scored")
+		if !finite([]float64{points[i].sum}) {
+			continue
+		}
 		x, err := points[i].relevance[0].Float64s()
 		if err != nil {
 			return err
@@ -262,7 +282,6 @@ func (a *app) scorePoints(ctx context.Context, j *job, g sweeping, explained []s
 			return err
 		}
 		points[i].gap = curves.Gap()
-		p.count(i+1, len(points), "points scored")
 	}
 	return nil
 }

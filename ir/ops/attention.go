@@ -114,7 +114,7 @@ func attentionBody(b *ir.Builder, n *ir.Node) []*ir.Value {
 	if len(n.Out) > 3 {
 		outs = append(outs, a.exposed(n.Attrs.Int("qk_matmul_output_mode", 0)))
 	}
-	return outs
+	return outs[:max(1, len(n.Out))]
 }
 
 // attentionMask says which keys a query sees, and what is added to its scores:
@@ -136,11 +136,11 @@ func attentionMask(b *ir.Builder, n *ir.Node, a *attending, q, k *ir.Value) {
 		case valid != nil: // [B, 1, S, 1]
 			offset := b.Sub(valid, sizeAt(b, q, 2))
 			queries = b.Add(queries, b.Op("Unsqueeze", offset, b.Ints(1, 2, 3)))
-			a.empty = true
 		}
 		a.window(queries, keys, left, right)
 	}
 	if valid != nil {
+		a.empty = true // a row may have no valid key
 		a.allow(b.Op("Less", keys, b.Op("Unsqueeze", valid, b.Ints(1, 2, 3))))
 	}
 	if mask := n.Input(3); mask != nil {

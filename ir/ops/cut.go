@@ -214,17 +214,17 @@ func (c cut) apply(ds []ir.Dim) []ir.Dim {
 // sliceRange returns the first index and the number of indices that Slice takes
 // from an axis of dim elements. The step is not 0.
 func sliceRange(start, end, step, dim int64) (first, size int64) {
-	lo, hi := int64(0), dim // what an index may be, counted from the front
+	low, hi := int64(0), dim // what the end may be, counted from the front
 	if step < 0 {
-		lo, hi = -1, dim-1
+		low, hi = -1, dim-1
 	}
-	clamp := func(i int64) int64 {
+	clamp := func(i, lo int64) int64 {
 		if i < 0 {
 			i += dim
 		}
 		return min(max(i, lo), hi)
 	}
-	start, end = clamp(start), clamp(end)
+	start, end = clamp(start, 0), clamp(end, low) // numpy lets a start be before the front, ONNX does not
 	switch {
 	case step > 0 && end > start:
 		return start, (end-start-1)/step + 1

@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"fmt"
-
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -66,14 +64,14 @@ var (
 )
 
 var fusedMatMul = &ir.Op{
-	Name: msft("FusedMatMul"), Since: 1, Fused: true, Doc: "alpha · A B, A and B transposed if transA, transB",
+	Name: msft("FusedMatMul"), Since: 1, Fused: true, Doc: "alpha · A B, A and B transposed if transA, transB; their batch axes, too",
 	In: ir.P("A", "B"), Out: ir.P("Y"),
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
-		x, err := fusedSide(n, 0, "transA")
+		x, err := fusedSide(n, 0, "A")
 		if err != nil {
 			return nil, err
 		}
-		w, err := fusedSide(n, 1, "transB")
+		w, err := fusedSide(n, 1, "B")
 		if err != nil {
 			return nil, err
 		}
@@ -81,28 +79,50 @@ var fusedMatMul = &ir.Op{
 		return []ir.Type{t}, err
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		side := func(i int, trans string) *ir.Value {
-			if n.Attrs.Int(trans, 0) != 0 && n.In[i].Type.Rank() > 1 {
-				return b.SwapLast(n.In[i])
+		side := func(i int, of string) *ir.Value {
+			if perm := fusedPerm(n, i, of); perm != nil {
+				return b.OpA("Transpose", ir.Attrs{{Name: "perm", Value: perm}}, n.In[i])
 			}
 			return n.In[i]
 		}
-		return []*ir.Value{b.Scale(b.MatMul(side(0, "transA"), side(1, "transB")), attr(n, "alpha", 1))}
+		return []*ir.Value{b.Scale(b.MatMul(side(0, "A"), side(1, "B")), attr(n, "alpha", 1))}
 	},
 }
 
 // fusedSide returns the type of an operand of FusedMatMul, after transposition.
-// A vector is not transposed.
-func fusedSide(n *ir.Node, i int, trans string) (ir.Type, error) {
+func fusedSide(n *ir.Node, i int, of string) (ir.Type, error) {
 	t := n.In[i].Type
-	if n.Attrs.Int("transBatchA", 0) != 0 || n.Attrs.Int("transBatchB", 0) != 0 {
-		return t, fmt.Errorf("transBatchA and transBatchB are not supported")
-	}
-	r := t.Rank()
-	if n.Attrs.Int(trans, 0) == 0 || r < 2 {
+	perm := fusedPerm(n, i, of)
+	if perm == nil {
 		return t, nil
 	}
-	dims := append([]ir.Dim{}, t.Shape...)
-	dims[r-1], dims[r-2] = dims[r-2], dims[r-1]
+	dims := make([]ir.Dim, len(perm))
+	for to, from := range perm {
+		dims[to] = t.Shape[from]
+	}
 	return withDims(t, dims), nil
+}
+
+// fusedPerm returns how an operand of FusedMatMul is transposed, nil if it is
+// not: transBatch moves the first axis before the last, [m, batch…, k], and
+// trans swaps the last two after that. A vector is not transposed.
+func fusedPerm(n *ir.Node, i int, of string) []int64 {
+	r := n.In[i].Type.Rank()
+	batch := r > 2 && n.Attrs.Int("transBatch"+of, 0) != 0
+	swap := r > 1 && n.Attrs.Int("trans"+of, 0) != 0
+	if !batch && !swap {
+		return nil
+	}
+	perm := make([]int64, r)
+	for k := range perm {
+		perm[k] = int64(k)
+	}
+	if batch {
+		copy(perm, perm[1:r-1])
+		perm[r-2] = 0
+	}
+	if swap {
+		perm[r-1], perm[r-2] = perm[r-2], perm[r-1]
+	}
+	return perm
 }

@@ -60,13 +60,15 @@ var msAttention = &ir.Op{
 		parts := b.Node(ir.OpName{Name: "Split"}, split, qkv, sizes).Out
 		heads := n.Attrs.Int("num_heads", 0)
 		q, k, v := toHeads(b, parts[0], heads), toHeads(b, parts[1], heads), toHeads(b, parts[2], heads)
-		if past := n.Input(4); past != nil {
+		past := n.Input(4)
+		if past != nil {
 			both := b.Node(ir.OpName{Name: "Split"}, ir.Attrs{{Name: "axis", Value: int64(0)}, {Name: "num_outputs", Value: int64(2)}}, past).Out
-			k = concat2(b, 2, b.Op("Squeeze", both[0], b.Ints(0)), k)
+			past = b.Op("Squeeze", both[0], b.Ints(0))
+			k = concat2(b, 2, past, k)
 			v = concat2(b, 2, b.Op("Squeeze", both[1], b.Ints(0)), v)
 		}
 		a := &attending{b: b, scale: scaleOf(b, n, q)}
-		a.msMask(n, n.Input(3), n.Input(5), q, k)
+		a.msMask(n, n.Input(3), n.Input(5), past, q, k)
 		outs := []*ir.Value{fromHeads(b, a.run(q, k, v))}
 		if len(n.Out) > 1 {
 			outs = append(outs, concat2(b, 0, b.Op("Unsqueeze", k, b.Ints(0)), b.Op("Unsqueeze", v, b.Ints(0))))
@@ -77,8 +79,9 @@ var msAttention = &ir.Op{
 
 // msMask adds what Attention and MultiHeadAttention add to the scores: a mask of
 // keys, a bias, and the order of positions. A masked key is not forbidden; its
-// score gets mask_filter_value added.
-func (a *attending) msMask(n *ir.Node, mask, bias, q, k *ir.Value) {
+// score gets mask_filter_value added. The queries come after past, the keys of
+// the cache, if there is one.
+func (a *attending) msMask(n *ir.Node, mask, bias, past, q, k *ir.Value) {
 	b := a.b
 	if bias != nil {
 		a.add(bias)
@@ -87,16 +90,20 @@ func (a *attending) msMask(n *ir.Node, mask, bias, q, k *ir.Value) {
 		hidden := a.hidden(mask, q, k)
 		a.add(b.Scale(castTo(b, hidden, q), attr(n, "mask_filter_value", -10000)))
 	}
-	if n.Attrs.Int("unidirectional", 0) != 0 { // the queries are the last positions
-		queries := b.Add(upTo(b, q, 2), b.Sub(sizeAt(b, k, 2), sizeAt(b, q, 2)))
+	if n.Attrs.Int("unidirectional", 0) != 0 {
+		queries := upTo(b, q, 2)
+		if past != nil {
+			queries = b.Add(queries, sizeAt(b, past, 2))
+		}
 		a.window(b.Op("Unsqueeze", queries, b.Ints(1)), upTo(b, k, 2), -1, 0)
 	}
 }
 
 // hidden tells the keys that a mask hides, in a shape that broadcasts to [B, H,
 // S, T]. The mask is 1 where a key is seen, [B, T] or [B, S, T], or holds each
-// row's number of keys, [B], or where its keys end and, after all of those,
-// where they begin, [2 B].
+// row's number of keys, [B], with or without where each row begins in a packed
+// batch of queries and in one of keys, [3 B + 2], or where its keys end and,
+// after all of those, where they begin, [2 B].
 func (a *attending) hidden(mask, q, k *ir.Value) *ir.Value {
 	b, zero := a.b, a.b.Constant(ir.Of([]int32{0}))
 	switch mask.Type.Rank() {
@@ -111,19 +118,22 @@ func (a *attending) hidden(mask, q, k *ir.Value) *ir.Value {
 		switch {
 		case rows.Same(n):
 			return b.Op("GreaterOrEqual", keys, column(mask))
+		case n.Same(rows.Mul(ir.N(3)).Add(ir.N(2))):
+			return b.Op("GreaterOrEqual", keys, column(b.Op("Slice", mask, b.Ints(0), lengthAt(b, q, 0), b.Ints(0))))
 		case n.Same(rows.Mul(ir.N(2))):
 			ends := b.Node(ir.OpName{Name: "Split"}, ir.Attrs{{Name: "axis", Value: int64(0)}, {Name: "num_outputs", Value: int64(2)}}, mask).Out
 			return b.Op("Or", b.Op("GreaterOrEqual", keys, column(ends[0])), b.Op("Less", keys, column(ends[1])))
 		case !n.Differ(rows) || !n.Differ(rows.Mul(ir.N(2))): // only a run knows; keys that begin nowhere begin at 0
 			batch := lengthAt(b, q, 0)
 			part := func(v, from, to *ir.Value) *ir.Value { return b.Op("Slice", v, from, to, b.Ints(0)) }
-			begins := part(mask, batch, b.Scale(batch, 2))
+			twice := b.Scale(batch, 2)
+			begins := part(mask, batch, b.Op("Where", b.Op("Equal", lengthAt(b, mask, 0), twice), twice, batch))
 			none := b.Op("Expand", zero, batch)
 			begins = part(b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, begins, none), b.Ints(0), batch)
 			return b.Op("Or", b.Op("GreaterOrEqual", keys, column(part(mask, b.Ints(0), batch))), b.Op("Less", keys, column(begins)))
 		}
 	}
-	return b.Fail("a mask %s for queries %s is not supported, want [B, T], [B, S, T], [B] or [2 B]", mask.Type, q.Type)
+	return b.Fail("a mask %s for queries %s is not supported, want [B, T], [B, S, T], [B], [2 B] or [3 B + 2]", mask.Type, q.Type)
 }
 
 // multiHeadAttention is attention of queries, keys and values that are already
@@ -171,11 +181,12 @@ var multiHeadAttention = &ir.Op{
 			return []*ir.Value{b.Fail("the ranks of its inputs are not known or do not fit"), nil, nil, nil}
 		}
 		q, k, v := mhaHeads(b, n)
-		if past := n.Input(6); past != nil {
+		past := n.Input(6)
+		if past != nil {
 			k, v = concat2(b, 2, past, k), concat2(b, 2, n.In[7], v)
 		}
 		a := &attending{b: b, scale: scaleOf(b, n, q)}
-		a.msMask(n, n.Input(4), n.Input(5), q, k)
+		a.msMask(n, n.Input(4), n.Input(5), past, q, k)
 		return []*ir.Value{fromHeads(b, a.run(q, k, v)), k, v, nil}[:max(1, len(n.Out))]
 	},
 }

@@ -12,8 +12,8 @@ import (
 // Of the T = seqlens_k + 1 positions that a row has in the end, the last S are
 // new. Before them come max(T - S, 0) from the cache. Rows may differ in this,
 // which is why positions are computed for each row. The caches present_key and
-// present_value are the past ones with the new keys and values after them, as
-// ONNX Runtime makes them where past and present are not one buffer.
+// present_value hold each row's positions in order and then 0, as ONNX Runtime
+// makes them where past and present are not one buffer.
 var groupQueryAttention = &ir.Op{
 	Name: msft("GroupQueryAttention"), Since: 1, Fused: true, Doc: "causal attention in which groups of queries share keys and values",
 	In: ir.P("query", "key?", "value?", "past_key?", "past_value?", "seqlens_k", "total_sequence_length", "cos_cache?", "sin_cache?",
@@ -63,8 +63,10 @@ var groupQueryAttention = &ir.Op{
 		if a.sink == nil && n.Attrs.Int("smooth_softmax", 0) > 0 {
 			a.sink = b.Op("Expand", b.Scalar(0, q), b.Ints(n.Attrs.Int("num_heads", 0)))
 		}
+		presentK, presentV := k, v
 		if past := n.Input(3); past != nil {
-			k, v = concat2(b, 2, past, k), concat2(b, 2, n.In[4], v)
+			k, presentK = p.cached(b, past, k)
+			v, presentV = p.cached(b, n.In[4], v)
 		}
 		if n.Attrs.Int("causal", 1) != 0 {
 			left := n.Attrs.Int("local_window_size", -1)
@@ -72,10 +74,9 @@ var groupQueryAttention = &ir.Op{
 				left-- // the window counts the query's own position
 			}
 			a.window(b.Op("Unsqueeze", p.queries, b.Ints(-1)), p.keys, left, 0)
-		} else {
-			a.allow(b.Op("Less", p.keys, p.end))
 		}
-		return []*ir.Value{fromHeads(b, a.run(q, k, v)), k, v, nil}[:max(1, len(n.Out))]
+		a.allow(b.Op("Less", p.keys, p.end)) // queries behind the row's end, which are padding, see all of the row
+		return []*ir.Value{fromHeads(b, a.run(q, k, v)), presentK, presentV, nil}[:max(1, len(n.Out))]
 	},
 }
 
@@ -103,12 +104,15 @@ func groupHeads(b *ir.Builder, n *ir.Node) (q, k, v *ir.Value) {
 	return b.Transpose(q, 0, 2, 1, 3), b.Transpose(k, 0, 2, 1, 3), b.Transpose(v, 0, 2, 1, 3)
 }
 
-// positions are where queries and keys stand in their row. Those of keys that
-// the row does not have are beyond all queries.
+// positions are where queries and keys stand in their row.
 type positions struct {
 	queries *ir.Value // [S] or, behind a cache, [B, 1, S]
-	keys    *ir.Value // [T] or [B, 1, 1, P + S]
+	keys    *ir.Value // [S] or, behind a cache, [P + S]
 	end     *ir.Value // [B, 1, 1, 1], the number of positions in the row
+
+	// Behind a cache only: from where in the cache and the new keys after it each
+	// of the keys comes, and whether it comes from there at all, [B, 1, P + S, 1].
+	from, some *ir.Value
 }
 
 func groupPositions(b *ir.Builder, n *ir.Node, q *ir.Value) positions {
@@ -121,14 +125,25 @@ func groupPositions(b *ir.Builder, n *ir.Node, q *ir.Value) positions {
 		return p
 	}
 	zero := b.Constant(ir.Of([]int64{0}))
-	before := b.Op("Max", b.Sub(p.end, sizeAt(b, q, 2)), zero) // [B, 1, 1, 1]
-	next := b.Add(before, fresh)                               // [B, 1, 1, S]
-	old := upTo(b, past, 2)
-	beyond := b.Constant(ir.Of([]int64{1 << 40}))
-	cached := b.Op("Where", b.Op("Less", old, before), old, beyond)
-	p.keys = concat2(b, 3, cached, next)
-	p.queries = b.Op("Squeeze", next, b.Ints(1))
+	before := b.Op("Max", b.Sub(p.end, sizeAt(b, q, 2)), zero) // [B, 1, 1, 1], of them from the cache
+	p.queries = b.Op("Squeeze", b.Add(before, fresh), b.Ints(1))
+	length := sizeAt(b, past, 2)
+	total := b.Add(length, sizeAt(b, q, 2))
+	p.keys = b.Op("Range", zero, total, b.Constant(ir.Of([]int64{1})))
+	at := b.Op("Unsqueeze", p.keys, b.Ints(1)) // [P + S, 1]
+	skip := b.Sub(length, before)              // what lies in the cache behind the row's own
+	p.some = b.Op("Less", b.Add(at, skip), total)
+	p.from = b.Op("Where", b.Op("Less", at, before), at, b.Op("Where", p.some, b.Add(at, skip), zero))
 	return p
+}
+
+// cached puts new keys or values of each row behind those that it has in the
+// cache; all is what then fills the cache up, with 0 where nothing comes from.
+func (p positions) cached(b *ir.Builder, past, fresh *ir.Value) (seen, all *ir.Value) {
+	both := concat2(b, 2, past, fresh)
+	from := b.Op("Expand", p.from, b.Op("Shape", both))
+	seen = b.OpA("GatherElements", ir.Attrs{{Name: "axis", Value: int64(2)}}, both, from)
+	return seen, b.Op("Where", p.some, seen, b.Scalar(0, seen))
 }
 
 // groupRotary turns new queries and keys by their positions.

@@ -22,6 +22,7 @@ var scaledLinear = &rewrite.Rule{
 		x = lxt.FakeQuantize (_, _, 1, ...)
 		w = DequantizeLinear (_, ones, ...)
 		p = MatMul (x, w)
+		scale = Mul (_, _)
 		y = Add (Mul (p, scale), b)
 	`),
 	If: func(m *rewrite.Match) error {

@@ -1,7 +1,7 @@
 """Make testdata/onnx/golden/zoo: one tiny random model of each of the most different architectures.
 
     python testdata/gen/golden/zoo.py                     half a minute
-    python testdata/gen/golden/zoo.py FOLDER [NAME ...]   all of zoo_models.py, or those, by two exporters: `make zoo`
+    python testdata/gen/golden/zoo.py FOLDER [NAME ...]   all of zoo_models.py, or those, by two exporters: `make zoo-language`
 
 The format is that of make.py, with gradient form only: NAME.npz with inputs,
 outputs and relevance, NAME.EXPORTER.onnx, and golden.json. The reference is the
@@ -195,7 +195,8 @@ def embeddings(model, kind):
     if kind == "pair":
         both = model.get_encoder().get_input_embeddings(), model.get_decoder().get_input_embeddings()
         return list(dict.fromkeys(both))
-    return [model.get_input_embeddings()]
+    encoder = getattr(model, "encoder", None)  # T5's has embeddings of its own, with the model's weights
+    return [(encoder if hasattr(encoder, "embed_tokens") else model).get_input_embeddings()]
 
 
 def net(model, kind):

@@ -91,7 +91,7 @@ ALL = {
     "phimoe": lm("Phimoe", GROUPED, num_local_experts=4, num_experts_per_tok=2),
     "gpt_neox": lm("GPTNeoX", DECODER, **rope("default", partial_rotary_factor=0.5)),
     "gpt_neo": lm("GPTNeo", {}, vocab_size=VOCABULARY, hidden_size=WIDTH, num_layers=2, num_heads=2, intermediate_size=24, attention_types=[[["global", "local"], 1]], window_size=4, max_position_embeddings=32, use_cache=False, bos_token_id=1, eos_token_id=2),
-    "gpt2_scaled": Model("GPT2LMHeadModel", "GPT2Config", "lm", dict(GPT, n_inner=24, scale_attn_by_inverse_layer_idx=True, reorder_and_upcast_attn=True, bos_token_id=1, eos_token_id=2)),
+    "gpt2_scaled": Model("GPT2LMHeadModel", "GPT2Config", "lm", dict(GPT, n_inner=24, scale_attn_by_inverse_layer_idx=True, bos_token_id=1, eos_token_id=2)),
     "gpt_bigcode": lm("GPTBigCode", GPT, n_inner=24, multi_query=True, bos_token_id=1, eos_token_id=2),
     "gptj": lm("GPTJ", GPT, rotary_dim=4, bos_token_id=1, eos_token_id=2),
     "codegen": lm("CodeGen", GPT, n_head=4, rotary_dim=4, n_ctx=32, bos_token_id=1, eos_token_id=2),

@@ -118,6 +118,10 @@ def multi_head():
     past = [x(b, n, 2, c // n), x(b, n, 2, c // n)]
     yield name + ": past", name, {"num_heads": n}, [q, x(b, s, c), x(b, s, c), None, None, None, *past], "Y,K,V"
     yield name + ": past, causal", name, {"num_heads": n, "unidirectional": 1}, [q, x(b, s, c), x(b, s, c), None, None, None, *past], "Y,K,V"
+    few = [q, x(b, 2, c), x(b, 2, c)]
+    yield name + ": fewer keys than queries, causal", name, {"num_heads": n, "unidirectional": 1}, few, "Y"
+    yield name + ": fewer keys than queries, past, causal", name, {"num_heads": n, "unidirectional": 1}, [*few, None, None, None, *past], "Y,K,V"
+    yield name + ": number of keys and where rows begin", name, {"num_heads": n}, [q, k, v, None, i32(2, 4, 0, 2, 5, 0, 2, 6)], "Y"
     yield name + ": other values", name, {"num_heads": n}, [q, k, x(b, t, 12), x(2 * c + 12)], "Y"
 
 
@@ -145,11 +149,16 @@ def grouped():
     past = [x(b, g, 3, d), x(b, g, 3, d)]
     step = [x(b, 1, n * d), x(b, 1, g * d), x(b, 1, g * d), *past]
     yield name + ": next token", name, rotary, [*step, i32(3, 3), i32(4), *tables], "Y,K,V"
-    yield name + ": next token, rows of two lengths", name, rotary, [*step, i32(3, 2), i32(4), *tables], "Y,-K,-V"
+    yield name + ": next token, rows of two lengths", name, rotary, [*step, i32(3, 2), i32(4), *tables], "Y,K,V"
+    biased = [*step, i32(1, 3), i32(4), None, None, None, x(b, 1, 1, 4)]
+    yield name + ": next token, rows of two lengths, biased scores", name, heads, biased, "Y,K,V"
     yield name + ": next token, window", name, heads | {"local_window_size": 2}, [*step, i32(3, 3), i32(4)], "Y,K,V"
     chunk = [x(1, 2, n * d), x(1, 2, g * d), x(1, 2, g * d), past[0][:1], past[1][:1]]
     yield name + ": next tokens", name, rotary | {"local_window_size": 3}, [*chunk, i32(4), i32(5), *tables], "Y,K,V"
     yield name + ": both directions", name, heads | {"causal": 0}, [q, k, v, None, None, full, length], "Y"
+    short = i32(s - 1, s - 3)
+    yield name + ": a row with padding behind it", name, rotary, [q, k, v, None, None, short, length, *tables], "Y,K,V"
+    yield name + ": a row with padding behind it, empty past", name, rotary, [q, k, v, *none, short, length, *tables], "Y,K,V"
 
 
 def quantized():

@@ -22,12 +22,16 @@ from nodes import attribute, tensor
 
 ort.set_default_logger_severity(4)
 
+# Where ONNX Runtime reads indices in the larger output, onnx's own test reads them in the smaller one.
+OTHERWISE = {"MaxUnpool: into a larger output"}
+
 
 def cases():
     for path in sorted(glob.glob("ir/ops/testdata/*.txtar")):
         parts = re.split(r"^-- (.*) --\n", open(path).read(), flags=re.M)[1:]
         for name, text in zip(parts[::2], parts[1::2]):
-            yield name, text.replace("double", "float")
+            if name not in OTHERWISE:
+                yield name, text.replace("double", "float")
 
 
 def draw(name, text, model):
@@ -56,7 +60,7 @@ def run(name, text):
     returned = [o.name for o in model.graph.output]
     return {
         "name": name,
-        "op": node.op_type,
+        "op": ".".join(part for part in (node.domain, node.op_type) if part),
         "attrs": [attribute(a) for a in node.attribute],
         "in": [tensor(known[i]) if i else None for i in node.input],
         "names": [o if o in returned else "" for o in node.output],

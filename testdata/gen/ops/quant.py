@@ -82,6 +82,11 @@ def blocked():
                 if bits in (8, 16, 4) and "block" not in what and points:
                     yield f"DequantizeLinear of ONNX Runtime: {title}", "com.microsoft", "DequantizeLinear", attrs, [draw(6, 4), scales(*shape), *zeros], "Y"
                     yield f"QuantizeLinear of ONNX Runtime: {title}", "com.microsoft", "QuantizeLinear", attrs, [x(6, 4), scales(*shape), *zeros], "Y"
+    for grid in ([5], [5, 1]):  # a vector in blocks, and a matrix in blocks of which the last is not full
+        attrs = {"axis": 0, "block_size": 2}
+        by = scales(3, *grid[1:])
+        yield f"DequantizeLinear: blocks of {grid}", "", "DequantizeLinear", attrs, [i8(*grid), by], "Y"
+        yield f"QuantizeLinear: blocks of {grid}", "", "QuantizeLinear", attrs, [x(*grid), by, i8(*by.shape)], "Y"
     for name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"):
         dtype = getattr(ml_dtypes, name)
         for what, attrs, shape in [("", {}, ()), (", axis 1", {"axis": 1}, (4,))]:

@@ -50,3 +50,28 @@ func layerChannels(b *ir.Builder, m *rewrite.Match) *ir.Value {
 	y := b.OpA("LayerNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, x, flat("w"), flat("b"))
 	return b.OpA("Transpose", ir.Attrs{{Name: "perm", Value: back}}, y)
 }
+
+// layerNormFactored is how TensorFlow normalizes: scale and shift first become
+// one factor and one term.
+var layerNormFactored = &rewrite.Rule{
+	Name: "layernorm-factored",
+	Doc:  "(x - mean x) f + b or x f + (b - mean(x) f), with f = w / sqrt(var x + ε), is LayerNormalization",
+	Match: rewrite.MustParse(`
+		mu = ReduceMean (x, axes)
+		d = Sub (x, mu)
+		d2 = Sub (x, mu)
+		var = ReduceMean (Pow (d, 2) | Mul (d, d2), axes2)
+		root = Sqrt (Add (var, eps))
+		f = Mul (Reciprocal (root) | Div (1, root), w)
+		y = Add (Mul (x, f), Sub (b, Mul (mu, f))) | Add (Mul (d, f), b)
+	`),
+	If: func(m *rewrite.Match) error {
+		for _, name := range []string{"w", "b"} {
+			if err := vector(m.Get(name)); err != nil {
+				return err
+			}
+		}
+		return layerOK(m)
+	},
+	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value { return layer(b, m, m.Get("w"), m.Get("b")) },
+}
