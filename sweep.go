@@ -8,10 +8,8 @@ import (
 	"strings"
 
 	"github.com/lxtc/lxtc/backend"
-	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
-	"github.com/lxtc/lxtc/rules"
 )
 
 // A Sweep explains an input at many values of the free parameters of a rule
@@ -47,7 +45,7 @@ func (m *Model) Sweep(ctx context.Context, b backend.Backend, opt Options, run b
 		}
 	}
 	if len(s.Params) == 0 {
-		return s, noParameter(opt.Rules)
+		return s, passes.NothingFree(opt.Rules)
 	}
 	s.Params = passes.ByReach(r.Model, s.Params)
 	models, err := passes.Stages(ctx, r.Model, s.Params)
@@ -63,22 +61,6 @@ func (m *Model) Sweep(ctx context.Context, b backend.Backend, opt Options, run b
 		s.stages = append(s.stages, session)
 	}
 	return s, nil
-}
-
-// noParameter says why there is nothing to turn.
-func noParameter(m *rules.Map) error {
-	var names []string
-	if m != nil {
-		for _, f := range m.Free() {
-			names = append(names, f.Name)
-		}
-	}
-	if len(names) == 0 {
-		return diag.Errorf("LX3007", "the rule map has no free parameter").
-			Help("write a number of a rule as $name, or $name=0.25: `Conv => gamma($gamma)`")
-	}
-	return diag.Errorf("LX3007", "none of the free parameters of rule map %s has an effect on this model: %s", m.Name, strings.Join(names, ", ")).
-		Help("no operator on the way to the target has a rule with one; `lxtc rewrite -n -v` says which rules there are")
 }
 
 // Run visits every combination of the given values, in their order, the last of

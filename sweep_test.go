@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,5 +134,47 @@ func TestSweepNeedsItsParameters(t *testing.T) {
 	cancel()
 	if err := s.Run(ctx, in, map[string][]float32{"$gamma": {0}}, never); !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancellation: %v", err)
+	}
+}
+
+// A saved model keeps its free parameters: inputs, with the defaults of the map.
+func TestASavedModelHasItsParameters(t *testing.T) {
+	free, err := rules.Parse("free.rules", "Conv => gamma($conv)\nGemm, lxt.Linear => gamma($dense=0.5)\nuse epsilon-plus", rules.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := lxtc.Load(filepath.Join("testdata", "onnx", "digits-cnn"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	r, err := m.Rewrite(t.Context(), lxtc.Options{Rules: free})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "saved.onnx")
+	if err := r.Save(path, lxtc.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := lxtc.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer saved.Close()
+	defaults := map[string]bool{}
+	for _, v := range saved.IR().Graph.Inputs {
+		defaults[v.Name] = v.Default != nil
+	}
+	if diff := cmp.Diff(map[string]bool{"pixels": false, "$conv": false, "$dense": true}, defaults); diff != "" {
+		t.Error(diff)
+	}
+	unset, err := m.Explainer(t.Context(), reference.New(), lxtc.Options{Rules: free}, backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unset.Close()
+	in := map[string]*ir.Tensor{"pixels": ir.Of(make([]float32, 32*32), 1, 1, 32, 32)}
+	if _, err := unset.Run(t.Context(), in); err == nil || !strings.Contains(err.Error(), "$conv=0.25") {
+		t.Errorf("a parameter without a value: %v, want an error that says how to give one", err)
 	}
 }

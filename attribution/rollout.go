@@ -8,6 +8,7 @@ import (
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
+	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
 )
@@ -54,7 +55,8 @@ func Rollout(ctx context.Context, m *lxtc.Model, b backend.Backend, run backend.
 		name := g.Graph.Outputs[i].Name
 		a, n, err := meanOverHeads(out[name])
 		if err != nil {
-			return nil, fmt.Errorf("attention %s: %w", name, err)
+			return nil, diag.Errorf("", "attention %s: %w", name, err).
+				Help("rollout is for one stack of self-attention, and one row; choose another method")
 		}
 		if sum == nil {
 			if position < 0 {

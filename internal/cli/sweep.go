@@ -17,6 +17,7 @@ import (
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/internal/npy"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
 	"github.com/spf13/cobra"
 )
 
@@ -143,17 +144,18 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 		return err
 	}
 	defer j.model.Close()
-	points, s, label, err := a.sweep(ctx, j, g, axes)
+	points, report, label, err := a.sweep(ctx, j, g, axes)
 	if err != nil {
 		return err
 	}
+	explained := report.Explained
 	for _, p := range points {
 		if !finite([]float64{p.sum}) {
 			a.warn("relevance at %s is not finite; `lxtc check` looks for the place", p.label(axes))
 		}
 	}
 	if g.steps > 0 {
-		if err := a.scorePoints(ctx, j, g, s.Report.Explained, points); err != nil {
+		if err := a.scorePoints(ctx, j, g, explained, points); err != nil {
 			return err
 		}
 	}
@@ -163,12 +165,11 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 		}
 	}
 	if format == "npz" {
-		return a.writeGrid(g.out, s.Report.Explained, points, axes)
+		return a.writeGrid(g.out, explained, points, axes)
 	}
-	d := heatmap.Doc{Title: "Why " + label + "?", Model: j.model.name, Rules: s.Report.Rules + ", " + s.Report.Form + " form"}
+	d := heatmap.Doc{Title: "Why " + label + "?", Model: j.model.name, Rules: report.Rules + ", " + report.Form + " form"}
 	f := *j.feed
 	f.picture = nil // only the maps, side by side
-	explained := s.Report.Explained
 	for _, p := range points {
 		for i, r := range p.relevance {
 			x, err := r.Float64s()
@@ -189,8 +190,9 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 }
 
 // sweep explains at every point, in the order of the axes, the last of which
-// turns first.
-func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gridPoint, *lxtc.Sweep, string, error) {
+// turns first. It also returns what the rewriting reports, and what is explained,
+// in words.
+func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gridPoint, *passes.Report, string, error) {
 	p := a.progress()
 	defer p.end()
 	s, err := j.model.Sweep(ctx, j.backend, j.opt, backend.Options{Threads: g.threads})
@@ -236,7 +238,7 @@ func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gri
 		p.count(done, total, "points")
 		return nil
 	})
-	return points, s, label, err
+	return points, s.Report, label, err
 }
 
 // scorePoints measures how faithful each point is, if that can be done.

@@ -65,8 +65,9 @@ var groupQueryAttention = &ir.Op{
 		}
 		presentK, presentV := k, v
 		if past := n.Input(3); past != nil {
-			k, presentK = p.cached(b, past, k)
-			v, presentV = p.cached(b, n.In[4], v)
+			groups := n.Attrs.Int("kv_num_heads", 0)
+			k, presentK = p.cached(b, groups, past, k)
+			v, presentV = p.cached(b, groups, n.In[4], v)
 		}
 		if n.Attrs.Int("causal", 1) != 0 {
 			left := n.Attrs.Int("local_window_size", -1)
@@ -139,10 +140,10 @@ func groupPositions(b *ir.Builder, n *ir.Node, q *ir.Value) positions {
 
 // cached puts new keys or values of each row behind those that it has in the
 // cache; all is what then fills the cache up, with 0 where nothing comes from.
-func (p positions) cached(b *ir.Builder, past, fresh *ir.Value) (seen, all *ir.Value) {
+func (p positions) cached(b *ir.Builder, heads int64, past, fresh *ir.Value) (seen, all *ir.Value) {
 	both := concat2(b, 2, past, fresh)
-	from := b.Op("Expand", p.from, b.Op("Shape", both))
-	seen = b.OpA("GatherElements", ir.Attrs{{Name: "axis", Value: int64(2)}}, both, from)
+	from := b.Op("Expand", p.from, b.Ints(1, heads, 1, 1))
+	seen = b.OpA("GatherND", ir.Attrs{{Name: "batch_dims", Value: int64(2)}}, both, from)
 	return seen, b.Op("Where", p.some, seen, b.Scalar(0, seen))
 }
 
