@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 
 	"github.com/lxtc/lxtc/attribution"
 	"github.com/lxtc/lxtc/backend"
-	"github.com/lxtc/lxtc/eval"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/spf13/cobra"
@@ -240,114 +238,4 @@ func (j *judge) close() {
 	if j.random != nil {
 		j.random.Close()
 	}
-}
-
-// sample explains one sample by every method and scores the explanations.
-func (j *judge) sample(ctx context.Context, s sample) ([]scoreRow, error) {
-	f, err := s.feed()
-	if err != nil {
-		return nil, err
-	}
-	view, err := j.plain.Look(ctx, f.tensors, s.target)
-	if err != nil {
-		return nil, err
-	}
-	parts, err := attribution.FeaturesOf(view.Shape, side(j.patch, view.Shape))
-	if err != nil {
-		return nil, err
-	}
-	j.features = parts.Names
-	base := parts.Zero()
-	if j.base == "mean" {
-		base = parts.Mean(view.X)
-	}
-	rng := rand.New(rand.NewPCG(j.seed, s.number()))
-	n := parts.Len()
-	model := attribution.Removable{View: view, Parts: parts, Base: base}
-	removals, err := eval.Remove(ctx, model, eval.RandomSets(rng, n, max(1, n/5), j.subsets))
-	if err != nil {
-		return nil, err
-	}
-	gradient, err := attribution.GradientInput()
-	if err != nil {
-		return nil, err
-	}
-	methods := slices.Clone(j.maps)
-	for _, name := range j.methods {
-		m, err := methodOf(name, gradient, parts, base, rng)
-		if err != nil {
-			return nil, err
-		}
-		methods = append(methods, m)
-	}
-	var other *attribution.View
-	if j.random != nil {
-		if other, err = j.random.Look(ctx, f.tensors, &view.Target); err != nil {
-			return nil, err
-		}
-	}
-	var rows []scoreRow
-	score := func(m attribution.Method) (scoreRow, error) {
-		row := scoreRow{Sample: s.name, Method: m.Name, Target: j.subject.element(view, f), Whole: figure(view.Score)}
-		explain := func(ctx context.Context, v *attribution.View) ([]float64, error) {
-			r, err := m.Explain(ctx, v)
-			return parts.Sum(r), err
-		}
-		r, err := explain(ctx, view)
-		if err == nil {
-			err = row.faithfulness(ctx, model, r, removals, min(j.steps, n))
-		}
-		if err == nil {
-			err = j.robustness(ctx, &row, view, other, r, explain, rng)
-		}
-		return row, err
-	}
-	for _, m := range methods {
-		row, err := score(m)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Name, err)
-		}
-		rows = append(rows, row)
-	}
-	random := attribution.Random(parts, rng)
-	draws := make([]scoreRow, randomDraws)
-	for i := range draws {
-		if draws[i], err = score(random); err != nil {
-			return nil, fmt.Errorf("%s: %w", random.Name, err)
-		}
-	}
-	return append(rows, meanRow(draws)), nil
-}
-
-// randomDraws is how often random relevance is drawn for a sample: one draw may
-// be a lucky one.
-const randomDraws = 5
-
-// robustness explains the disturbed sample and the random model.
-func (j *judge) robustness(ctx context.Context, row *scoreRow, view, other *attribution.View, r []float64,
-	explain func(context.Context, *attribution.View) ([]float64, error), rng *rand.Rand,
-) error {
-	row.Sensitivity, row.Randomised = figure(math.NaN()), figure(math.NaN())
-	if j.sensitivity > 0 {
-		reach := j.noise * (slices.Max(view.X) - slices.Min(view.X))
-		worst, err := eval.Sensitivity(ctx, r, j.sensitivity, func(ctx context.Context, _ int) ([]float64, error) {
-			x := slices.Clone(view.X)
-			for i := range x {
-				x[i] += reach * (2*rng.Float64() - 1)
-			}
-			return explain(ctx, view.At(x))
-		})
-		if err != nil {
-			return err
-		}
-		row.Sensitivity = figure(worst)
-	}
-	if other != nil {
-		drawn, err := explain(ctx, other)
-		if err != nil {
-			return err
-		}
-		row.Randomised = figure(eval.Spearman(eval.Magnitudes(r), eval.Magnitudes(drawn)))
-	}
-	return nil
 }
