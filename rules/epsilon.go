@@ -104,7 +104,7 @@ var Bilinear = &Rule{
 		z, r := c.Arriving()
 		return c.TimesInput(c.VJP(c.Node, c.Ratio(r, c.Scale(z, float64(c.Wanted())))))
 	},
-	Gradient: fairShare,
+	Gradient: fairShareOfScores,
 }
 
 // UniformEpsilon is the epsilon rule followed by an equal split: Bilinear with
@@ -137,6 +137,14 @@ var Uniform = &Rule{
 	Gradient: fairShare,
 }
 
+// fairShare is the derivative over k. What arrives is divided: one tensor, where
+// the results are k.
 func fairShare(c *Context) []*ir.Value {
+	return c.VJP(c.Node, c.ScaleAll(c.R, 1/float64(c.Wanted()))...)
+}
+
+// fairShareOfScores does the same to the results, which are smaller where rows
+// are multiplied with rows: attention's scores.
+func fairShareOfScores(c *Context) []*ir.Value {
 	return c.ScaleAll(c.VJP(c.Node, c.R...), 1/float64(c.Wanted()))
 }
