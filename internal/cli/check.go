@@ -10,6 +10,7 @@ import (
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/spf13/cobra"
@@ -45,7 +46,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Short: "check that outputs stay and where relevance goes",
 		Long: `Check runs a model as it is and rewritten in explicit form, and compares.
 
-  outputs       every output, before and after rewriting
+  outputs       every output, before and after rewriting; half floats are computed
+                in float32 both times
   conservation  relevance into, out of and absorbed by every kind of operator:
                 by its rule, by a constant operand such as a bias, or by a
                 quotient of two operands that both get some; anything else is
@@ -128,6 +130,8 @@ func (a *app) judge(ctx context.Context, s *subject, b backend.Backend, k checki
 		v.Rules += ", neutral"
 	} else if v.Outputs, err = compareAll(s.IR().Graph.Outputs, plain, out); err != nil {
 		return nil, err
+	} else if err := a.judgeRounding(ctx, s, v.Outputs, plain, f); err != nil {
+		return nil, err
 	}
 	if err := v.books(l, m, out, k.tolerance); err != nil {
 		return nil, err
@@ -168,6 +172,41 @@ func compareAll(outputs []*ir.Value, before, after map[string]*ir.Tensor) ([]com
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// judgeRounding measures, where an output of a model with quantized activations
+// moved, how far rounding alone moves it: by computing the model as it is in
+// float64. What is within twice that is the same.
+func (a *app) judgeRounding(ctx context.Context, s *subject, moved []comparison, plain map[string]*ir.Tensor, f *feed) error {
+	if !slices.ContainsFunc(moved, func(c comparison) bool { return !c.Same }) || !quantizes(s.IR().Graph) {
+		return nil
+	}
+	a.note("outputs moved, and activations are quantized: the model runs once more, in float64, to see how far rounding alone moves them")
+	exact, err := a.forward(ctx, s, reference.New(), backend.Options{}, f)
+	if err != nil {
+		return err
+	}
+	own, err := compareAll(s.IR().Graph.Outputs, plain, exact)
+	if err != nil {
+		return err
+	}
+	for i := range moved {
+		if c := &moved[i]; !c.Same {
+			c.Rounding = own[i].Relative
+			c.Same = c.Relative <= 2*c.Rounding
+		}
+	}
+	return nil
+}
+
+// quantizes reports whether a graph rounds what it computes to small integers.
+func quantizes(g *ir.Graph) bool {
+	for n := range g.Nodes() {
+		if name := n.Op.Name; (strings.Contains(name, "QuantizeLinear") && !strings.HasPrefix(name, "Dequantize") || strings.HasPrefix(name, "QLinear")) && !n.In[0].IsConst() {
+			return true
+		}
+	}
+	return false
 }
 
 // compare measures how far an output moved.

@@ -266,12 +266,13 @@ func flat(index []int64, shape []int) (int, error) {
 	return k, nil
 }
 
-// forward runs the model as it was read.
+// forward runs the model as it was read, half floats in float32 as everywhere:
+// a norm of half floats squares them, and overflows.
 func (a *app) forward(ctx context.Context, s *subject, b backend.Backend, run backend.Options, f *feed) (map[string]*ir.Tensor, error) {
 	m := s.IR().Clone()
 	m.Closer = nil
 	opt := passes.Options{Supports: b.Supports, Eval: reference.Eval}
-	pipeline := passes.Pipeline{passes.Legalize, passes.Dead, passes.Schedule}
+	pipeline := passes.Pipeline{passes.Widen, passes.Legalize, passes.Dead, passes.Schedule}
 	if _, err := pipeline.Run(ctx, m, opt, passes.Driver{}); err != nil {
 		return nil, err
 	}

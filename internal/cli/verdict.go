@@ -37,6 +37,10 @@ type comparison struct {
 	Absolute figure `json:"max_abs"`
 	Relative figure `json:"max_rel"` // of the largest magnitude
 	Same     bool   `json:"same"`
+
+	// Rounding is how far the output of the model as it is moves by itself, when it
+	// is computed in float64 instead: measured where activations are quantized.
+	Rounding figure `json:"max_rel_of_rounding,omitempty"`
 }
 
 // figure is a number of a verdict. JSON, which has no NaN, gets null.
@@ -126,6 +130,9 @@ func (a *app) printVerdict(w io.Writer, v *verdict) error {
 	}
 	for _, c := range v.Outputs {
 		p.line("  %s %s  max difference %.2g, %.2g of the largest value", sign(c.Same), c.Output, float64(c.Absolute), float64(c.Relative))
+		if c.Rounding > 0 {
+			p.line("    rounding alone moves it by %.2g: activations are quantized, and the last bit before a rounding is a step after it", float64(c.Rounding))
+		}
 	}
 	p.line("\n%s", p.bold("Conservation"))
 	g := &grid{head: []string{"Function", "#", "In", "Out", "Absorbed", "By", "Rule", "Rule map"}, right: []int{1, 2, 3, 4}}
