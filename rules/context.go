@@ -67,10 +67,17 @@ func (c *Context) Param(name string, like *ir.Value) *ir.Value {
 }
 
 // ParamAlong returns the named list parameter in a shape that broadcasts
-// against x: one number for all of it, or one for each index of an axis.
+// against x: one number for all of it, or one for each index of an axis. It fails
+// the build if the axis is known to be of another length: broadcasting would
+// otherwise repeat the only channel of a grey picture.
 func (c *Context) ParamAlong(name string, x *ir.Value, axis int) *ir.Value {
 	if c.Inputs[name] != nil {
 		return c.Param(name, x)
+	}
+	if have := len(c.Call.Attr(name).([]float32)); have > 1 && axis < x.Type.Rank() {
+		if want, ok := x.Type.Shape[axis].Num(); ok && int64(have) != want {
+			return c.Fail("%d numbers for %s, where axis %d has %d: give one number, or one for each", have, name, axis, want)
+		}
 	}
 	v := c.as(c.OpA("Constant", ir.Attrs{{Name: "value_floats", Value: ir.Ref{Name: name, Kind: []float32(nil)}}}), x)
 	rank := x.Type.Rank()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/lxtc/lxtc/rules"
 )
@@ -60,6 +61,38 @@ func TestNoWeights(t *testing.T) {
 		opt := passes.Options{Rules: rm, Explain: []string{"x"}, Targets: []passes.Target{{Output: "z", Seed: true}}}
 		if _, err = bare().Run(context.Background(), m, opt, passes.Driver{}); err == nil || !strings.Contains(err.Error(), "rule zplus changes weights, and input 1 of") {
 			t.Errorf("%s: error %v, want that input 1 is no weight", nodes, err)
+		}
+	}
+}
+
+// Bounds of three colours do not fit a grey picture, and a list is never
+// broadcast to what has another length.
+func TestListsOfAnotherLength(t *testing.T) {
+	for _, tt := range []struct{ rule, image, want string }{
+		{"zbox(-1/-2/-3, 1/2/3)", "float[1,1,2,2] x", "3 numbers for low, where axis 1 has 1"},
+		{"zbox(-1/-2/-3, 1)", "float[1,2,2,2] x", "3 numbers for low, where axis 1 has 2"},
+		{"zbox(-1, 1/2)", "float[1,3,2,2] x", "2 numbers for high, where axis 1 has 3"},
+		{"gamma(0.1/0.2)", "float[1,3,2,2] x", "2 numbers for gamma, where axis 1 has 3"},
+		{"zbox(-1/-2/-3, 1/2/3)", "float[1,3,2,2] x", ""},
+		{"zbox(-1, 1)", "float[1,1,2,2] x", ""},
+		{"gamma(0.1/0.2/0.3)", "float[1,3,2,2] x", ""},
+	} {
+		m, err := ir.Parse("g ("+tt.image+", float[3,C,1,1] w) => (float[1,3,2,2] z) {\n  z = Conv (x, w)\n}", ops.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rm, err := rules.Parse("test.rules", "* => "+tt.rule, rules.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt := passes.Options{Rules: rm, Explain: []string{"x"}, Targets: []passes.Target{{Output: "z", Seed: true}}}
+		_, err = bare().Run(context.Background(), m, opt, passes.Driver{})
+		if tt.want == "" {
+			if err != nil {
+				t.Errorf("%s of %s: %v", tt.rule, tt.image, err)
+			}
+		} else if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s of %s: error %v, want %q", tt.rule, tt.image, err, tt.want)
 		}
 	}
 }

@@ -14,7 +14,7 @@ type Band struct{ Lo, Hi []int32 }
 type Banded uint8
 
 // The matrices of C = op(A)·op(B). A band of a factor skips multiplications with
-// its zeros; a band of C skips elements that nobody wants, which become 0.
+// its zeros; a band of C skips elements that nobody wants, which then hold anything.
 const (
 	BandOfA  Banded = iota // the m rows of op(A)
 	BandOfAT               // the k rows of op(A)ᵀ

@@ -52,8 +52,10 @@ func avx2() *kernels {
 	}
 	ks.dots, ks.axpys, ks.transpose, ks.prefetch = dots256, axpys256, transpose256, prefetch
 	ks.shifts, ks.evens, ks.largest = shifts256, evens256, largest256
-	// A processor that has AVX2 has F16C.
-	ks.widenHalf, ks.widenBrain = inWholes(8, widenHalf256, widenHalfGo), inWholes(8, widenBrain256, widenBrainGo)
+	ks.widenBrain = inWholes(8, widenBrain256, widenBrainGo)
+	if cpu.X86.HasF16C { // processors with AVX2 have it, but a virtual machine may hide it
+		ks.widenHalf = inWholes(8, widenHalf256, widenHalfGo)
+	}
 	ks.scaleInts = [numInts]scaleFunc{scaleSignedBytes256, scaleBytes256, scaleSignedNibbles256, scaleNibbles256}
 	ks.scaleIntsEach = [numInts]scaleEachFunc{scaleEachSignedBytes256, scaleEachBytes256, scaleEachSignedNibbles256, scaleEachNibbles256}
 	ks.vector256()

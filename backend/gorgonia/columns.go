@@ -3,10 +3,13 @@ package gorgonia
 import (
 	"math"
 	"slices"
+
+	"github.com/lxtc/lxtc/ir"
 )
 
 // What is known of a value of a group where the group does not want its product: that
-// it is 0; that it is finite, so that 0 times it is 0; that a Softmax makes 0 of it; or
+// it is 0; that it is finite, so that 0 times it is 0, and so are its products with the
+// group's factors; that it is finite if the sums are; that a Softmax makes 0 of it; or
 // that it is one number a row.
 type outside int
 
@@ -14,6 +17,7 @@ const (
 	unknown outside = iota
 	isZero
 	isFinite
+	isDifference
 	isMasked
 	isSum
 )
@@ -71,20 +75,32 @@ func (r *rows) outsideOf(op rowOp, known []outside) outside {
 			if !slices.Contains(r.sums, k) {
 				r.sums = append(r.sums, k)
 			}
-			return isFinite
+			return isDifference
 		}
 	case "Mul", "Div":
 		for i, v := range op.n.In {
-			if _, ok := factor(op.n, v); ok && (known[op.ids.in[i]] == isZero || known[op.ids.in[i]] == isFinite) {
-				return known[op.ids.in[i]]
+			known := known[op.ids.in[i]]
+			if by, ok := factor(op.n, v); ok && (known == isZero && harmless(op.n, by) || known == isFinite) {
+				return known
 			}
 		}
 		y := known[op.ids.in[1]]
-		if op.n.Op.Name == "Mul" && (x == isZero && (y == isZero || y == isFinite) || x == isFinite && y == isZero) {
+		finite := func(x outside) bool { return x == isZero || x == isFinite || x == isDifference }
+		if op.n.Op.Name == "Mul" && (x == isZero && finite(y) || y == isZero && finite(x)) {
 			return isZero
 		}
 	}
 	return unknown
+}
+
+// harmless reports whether 0 multiplied or divided by a factor stays 0.
+func harmless(n *ir.Node, factor *ir.Value) bool {
+	t := constantOf(factor)
+	if t == nil {
+		return false
+	}
+	x := flat[float32](borrow(t))[0]
+	return x-x == 0 && (x != 0 || n.Op.Name == "Mul")
 }
 
 // width is that of the product, 0 if there is none.

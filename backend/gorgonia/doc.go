@@ -35,7 +35,8 @@
 // # Fused steps
 //
 //	fuse.go     which nodes of a segment run together: those that work row by row
-//	rows.go     running them, on a few rows at a time, by the same kernels
+//	rows.go     what such a group reads and writes
+//	blocks.go   running it, on a few rows at a time, by the same kernels
 //	scores.go   the product before them, where a mask or a zero makes part of it moot
 //	columns.go  ... and the columns that they can then leave out themselves
 //	bands.go    where values are 0, as measured, and products that skip it

@@ -95,7 +95,7 @@ func (c *call) reducedAxes(rank int) (map[int]bool, error) {
 // between the others, in the order of the strides: heads that share a key, say. The
 // sum lies in that order too. It is nil if x does not lie like that.
 func (c *call) sumOfLines(op cpu.Reduce, x *Value, shape []int, axes map[int]bool) *Value {
-	if op != cpu.Sum {
+	if op != cpu.Sum || len(axes) == 1 && axes[len(x.shape)-1] { // a row is summed as one, in whichever block it is
 		return nil
 	}
 	order, st := make([]int, 0, len(x.shape)), x.stride()

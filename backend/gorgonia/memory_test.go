@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -255,4 +257,33 @@ func TestInputsAreChecked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClosedSessionIsCollected says that nothing keeps a session, with all memory
+// that its runs have taken, once it is closed and forgotten.
+func TestClosedSessionIsCollected(t *testing.T) {
+	m := built(t, func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Neg(x) })
+	forgotten := func() weak.Pointer[session] {
+		p, err := engine{}.Compile(m, backend.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := p.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ran(t, s.(*session), tensors{"x": ones(3)})
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return weak.Make(s.(*session))
+	}()
+	for range 3 { // goroutines of workers may need a moment to end
+		runtime.GC()
+		if forgotten.Value() == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("a closed session is still held")
 }

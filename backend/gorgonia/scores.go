@@ -216,14 +216,15 @@ func (c *call) bound(v *Value, axis int) float64 {
 	c.engine.ReduceRows(cpu.SumSquares, len(squares), n, squares, x)
 	top := []float32{0}
 	c.serial.ReduceRows(cpu.MaxOf, 1, len(squares), top, squares)
-	return 1.001 * math.Sqrt(float64(top[0]))
+	const lost = 0x1p-149 // of a square at most: it has no smaller neighbour than the next
+	return 1.001 * math.Sqrt(float64(top[0])+float64(n)*lost)
 }
 
 // unmasked returns the part of rows of n elements where a mask, added to numbers of
 // at most the given size, does not make e^x of the softmax an exact 0.
 func (c *call) unmasked(mask *Value, lead []int, n int, bound float32) *bands {
 	shape := append(slices.Clone(lead), n)
-	if len(mask.shape) > len(shape) || mask.shape[len(mask.shape)-1] != n || n < shortRow {
+	if len(mask.shape) == 0 || len(mask.shape) > len(shape) || mask.shape[len(mask.shape)-1] != n || n < shortRow {
 		return nil
 	}
 	m := c.floats(mask)

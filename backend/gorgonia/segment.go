@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"fmt"
 	"hash/fnv"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -161,6 +162,9 @@ func (s *session) compile(p *plan) *segment {
 		}
 	}
 	seg.vm = G.NewTapeMachine(b.g)
+	// Its finalizer has memory of CUDA to free, of which there is none; and what is
+	// part of a cycle, as the machine is by its ops, is never collected with one.
+	runtime.SetFinalizer(seg.vm, nil)
 	return seg
 }
 
