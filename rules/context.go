@@ -274,7 +274,7 @@ func (c *Context) Gradient() []*ir.Value {
 func (c *Context) converted() []*ir.Value {
 	for i, g := range c.R {
 		if g != nil {
-			c.R[i] = c.Mul(c.Node.Out[i], g)
+			c.R[i] = c.finite(c.Node.Out[i], c.Mul(c.Node.Out[i], g))
 		}
 	}
 	rs := c.Call.Rule.Relevance(c)
@@ -289,6 +289,19 @@ func (c *Context) converted() []*ir.Value {
 		}
 	}
 	return out
+}
+
+// finite is r = z∘G, but 0 where z is infinite if the node may add a mask: G is 0
+// there, behind a softmax, and -∞·0 is no number.
+func (c *Context) finite(z, r *ir.Value) *ir.Value {
+	masks := false
+	for i, v := range c.Node.In {
+		masks = masks || v != nil && i < len(c.Want) && !c.Want[i]
+	}
+	if name := c.Node.Op.Name; !masks || name != "Add" && name != "Sub" && name != "Where" {
+		return r
+	}
+	return c.Op("Where", c.Op("IsInf", z), c.Scalar(0, r), r)
 }
 
 // over is G = R/x, and 0 where x is 0: there R = x∘G carries nothing, and a G
