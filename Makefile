@@ -1,5 +1,5 @@
 # lxtc. `make` lists the targets. Nothing here needs a network once modules are
-# downloaded, except models, conformance and bench-llm, which install Python
+# downloaded, except targets that say they need python3, which install Python
 # packages.
 
 GO    ?= go
@@ -7,7 +7,7 @@ TOOL  := $(GO) tool -modfile=internal/tools/go.mod
 FUZZ  ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt race fuzz update docs generate models models-quantized conformance golden quantized zoo zoo-vision bench bench-llm bench-grid bench-big
+.PHONY: help build run test check fmt race test-kernels fuzz update docs generate models models-quantized conformance golden quantized zoo-language zoo-vision bench bench-llm bench-grid bench-big
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -33,6 +33,10 @@ fmt: ## fail if a file is not formatted
 race: ## tests under the race detector
 	$(GO) test -race -short ./...
 
+test-kernels: ## tests of the backends on AVX2, and on portable code, whatever the processor has
+	GODEBUG=cpu.avx512f=off $(GO) test -count=1 ./backend/...
+	GODEBUG=cpu.avx512f=off,cpu.avx2=off $(GO) test -count=1 ./backend/...
+
 fuzz: ## every fuzz target for FUZZ (1m)
 	@for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
@@ -56,20 +60,20 @@ models-quantized: ## these models in 16, 8 and 4 bits (after models; needs pytho
 	testdata/gen/models/make.sh quantized
 
 conformance: ## measure docs/conformance.md on the onnx package's node tests (needs python3)
-	python3 -m venv .venv-conformance && .venv-conformance/bin/pip install -q onnx==1.23.2 numpy ml_dtypes
+	python3 -m venv .venv-conformance && .venv-conformance/bin/pip install -q onnx==1.23.2 numpy==2.4.6 ml_dtypes==0.6.0
 	.venv-conformance/bin/python testdata/gen/conformance.py .venv-conformance/tests
 	$(GO) run ./internal/cmd/conformance .venv-conformance/tests
 
 golden: ## measure docs/fidelity.md: GOLDEN names folders of cases, PYTHON one with onnxruntime
 	$(GO) run ./internal/cmd/fidelity $(if $(PYTHON),-python $(PYTHON)) $(GOLDEN)
 
-zoo-language: ## tiny random models of eighty-eight models by two exporters, against PyTorch: NAMES picks some, PYTHON as for golden with requirements.txt (half an hour)
+zoo-language: ## tiny models of 88 architectures by two exporters, against PyTorch (half an hour, or NAMES; PYTHON has testdata/gen/requirements.txt)
 	$(or $(PYTHON),.venv/bin/python) testdata/gen/golden/zoo.py bin/zoo $(NAMES)
 	$(GO) run ./internal/cmd/fidelity -o - -python $(or $(PYTHON),.venv/bin/python) bin/zoo
 
 zoo-vision: build ## vision models as four exporters write them against float64 references, as a table (needs python3; an hour, or NAMES)
 	python3 -m venv .venv-vision && .venv-vision/bin/pip install -q -r testdata/gen/vision/requirements.txt
-	.venv-vision/bin/python testdata/gen/vision/measure.py bin/lxtc $(NAMES) 2>/dev/null
+	.venv-vision/bin/python testdata/gen/vision/measure.py bin/lxtc $(NAMES)
 
 quantized: ## measure the models in 16, 8 and 4 bits for docs/fidelity.md: PYTHON is one with onnxruntime
 	LXTC_PYTHON=$(or $(PYTHON),.venv/bin/python) $(GO) test -run TestQuantized -v .
@@ -86,7 +90,7 @@ bench-grid: build | .venv-lxt ## ViT-B/16 at 15 gammas side by side: lxtc, zenni
 bench-llm: build | .venv-lxt ## SmolLM2 side by side: lxtc, LXT, ONNX Runtime, PyTorch (needs python3, models/smollm2)
 	.venv-lxt/bin/python bench/llm.py \
 	  --lxtc 'bin/lxtc explain models/smollm2 --text @bench/everest.txt -o bin/heat.json' \
-	  --go-bench '$(GO) test -run ^$$ -bench SmolLM2 -benchtime 3x .'
+	  --go-bench '$(GO) test -run ^$$ -bench SmolLM2 -benchtime 8x .'
 
 .venv-lxt:
 	bench/setup.sh

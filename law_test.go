@@ -48,7 +48,7 @@ var within = map[string][]string{
 	// rewrites models does not carry it.
 	"":              {"backend", "backend/reference", "exporter/onnx", "importer/onnx", "ir", "passes", "rules"},
 	"eval":          {},
-	"attribution":   {"", "backend", "backend/reference", "eval", "internal/arrays", "internal/diag", "ir", "passes", "rules"},
+	"attribution":   {"", "backend", "backend/reference", "eval", "image", "internal/arrays", "internal/diag", "ir", "passes", "rules"},
 	"internal/view": {},
 	"internal/cli":  {"*"},
 	"cmd/lxtc":      {"internal/cli"},

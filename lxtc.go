@@ -149,20 +149,11 @@ func (m *Model) Explainer(ctx context.Context, b backend.Backend, opt Options, r
 	if err != nil {
 		return &Explainer{Rewritten: r}, err
 	}
-	s, err := open(b, r.Model, run)
+	s, err := backend.Open(b, r.Model, run)
 	if err != nil {
 		return &Explainer{Rewritten: r}, err
 	}
 	return &Explainer{r, s}, nil
-}
-
-// open compiles a model and returns a session of the program.
-func open(b backend.Backend, m *ir.Model, run backend.Options) (backend.Session, error) {
-	p, err := b.Compile(m, run)
-	if err != nil {
-		return nil, err
-	}
-	return p.NewSession()
 }
 
 // Run computes the model's outputs and the relevance of every explained

@@ -69,16 +69,7 @@ func neutral(t *testing.T, m *ir.Model, ruleMap string, in map[string]*ir.Tensor
 	if _, err := p.Run(context.Background(), c, opt, passes.Driver{}); err != nil {
 		t.Fatal(err)
 	}
-	program, err := reference.NewDouble().Compile(c, backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := program.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(context.Background(), in)
+	out, err := backend.Run(context.Background(), reference.NewDouble(), c, backend.Options{}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

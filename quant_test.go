@@ -248,16 +248,7 @@ func explain(t *testing.T, folder, base, rulemap string, target []int64) explain
 // last position of a language model.
 func largest(t *testing.T, m *lxtc.Model, e explained) []int64 {
 	t.Helper()
-	p, err := gorgonia.New().Compile(m.IR(), backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(context.Background(), e.inputs)
+	out, err := backend.Run(context.Background(), gorgonia.New(), m.IR(), backend.Options{}, e.inputs)
 	if err != nil {
 		t.Fatal(err)
 	}

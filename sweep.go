@@ -53,7 +53,7 @@ func (m *Model) Sweep(ctx context.Context, b backend.Backend, opt Options, run b
 		return s, err
 	}
 	for _, stage := range models {
-		session, err := open(b, stage, run)
+		session, err := backend.Open(b, stage, run)
 		if err != nil {
 			s.Close()
 			return s, err

@@ -91,6 +91,7 @@ func TestALinearModelHasOneExplanation(t *testing.T) {
 		gradient, Integrated(gradient, 3), Smoothed(gradient, 0, 4, rng), Occluded(parts, parts.Zero()),
 	} {
 		got, err := method.Explain(t.Context(), v)
+		// A third of the input, a step of the path, is rounded to float32: 1.2e-7.
 		if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-6)); diff != "" || err != nil {
 			t.Errorf("%s: %s%v", method.Name, diff, err)
 		}
@@ -208,8 +209,9 @@ func TestFeatures(t *testing.T) {
 		want  Features
 	}{
 		{"tokens", []int{1, 2, 3}, 1, Features{"tokens", []int{2}, []int{0, 0, 0, 1, 1, 1}, 3, 1}},
-		{"patches with a rest", []int{1, 2, 2, 3}, 2, Features{"patches", []int{1, 2}, []int{0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1}, 2, 6}},
-		{"channels last", []int{1, 5, 1, 2}, 2, Features{"patches", []int{3, 1}, []int{0, 0, 0, 0, 1, 1, 1, 1, 2, 2}, 2, 1}},
+		{"patches with a rest", []int{1, 1, 2, 3}, 2, Features{"patches", []int{1, 2}, []int{0, 0, 1, 0, 0, 1}, 1, 6}},
+		{"channels last", []int{1, 5, 2, 1}, 2, Features{"patches", []int{3, 1}, []int{0, 0, 0, 0, 1, 1, 1, 1, 2, 2}, 1, 1}},
+		{"a side by default", []int{1, 1, 1, 32}, 0, Features{"patches", []int{1, 16}, slices.Sorted(slices.Values(slices.Repeat([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, 2))), 1, 32}},
 		{"elements", []int{1, 3}, 1, Features{"elements", []int{3}, []int{0, 1, 2}, 1, 1}},
 	} {
 		got, err := FeaturesOf(c.shape, c.side)
@@ -238,7 +240,7 @@ func TestFeatures(t *testing.T) {
 	if diff := cmp.Diff([]float64{2, 2, 6, 6}, pixels.Mean([]float64{1, 3, 5, 7})); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := FeaturesOf([]int{1, 3, 4, 4}, 0); err == nil {
+	if _, err := FeaturesOf([]int{1, 3, 4, 4}, -1); err == nil {
 		t.Error("patches of 0 pixels: no error")
 	}
 }
@@ -262,7 +264,8 @@ func TestRollout(t *testing.T) {
 	}
 	m := parsed(t, attention)
 	got, err := Rollout(t.Context(), m, reference.NewDouble(), backend.Options{}, in, "", -1)
-	// (A + I)/2 is ⅞ ⅛, ⅒ 9⁄10; the last row of its square:
+	// (A + I)/2 is ⅞ ⅛, ⅒ 9⁄10; the last row of its square, but for logarithms that
+	// were rounded to float32:
 	want := []float64{0.1*0.875 + 0.9*0.1, 0.1*0.125 + 0.9*0.9}
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-7)); diff != "" || err != nil {
 		t.Errorf("%s%v", diff, err)

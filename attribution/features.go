@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lxtc/lxtc/eval"
+	"github.com/lxtc/lxtc/image"
 )
 
 // Features divide the elements of a tensor into what is removed together: the
@@ -21,7 +22,7 @@ type Features struct {
 // FeaturesOf divides a tensor by its shape: [1, T, D] into T tokens, [1, C, H, W]
 // (or, channels last, [1, H, W, C]) into patches of side×side pixels, of which
 // those at the lower and right border may be smaller; anything else into its
-// elements.
+// elements. A side of 0 is a sixteenth of the picture's longer side.
 func FeaturesOf(shape []int, side int) (*Features, error) {
 	n := 1
 	for _, d := range shape {
@@ -35,16 +36,19 @@ func FeaturesOf(shape []int, side int) (*Features, error) {
 			f.of[i] = i / shape[2] % shape[1]
 		}
 	case len(shape) == 4:
-		if side < 1 {
-			return nil, fmt.Errorf("patches of %d pixels", side)
-		}
 		c, h, w := shape[1], shape[2], shape[3]
-		last := c > 4 && w <= 4 // channels last
+		last := image.LayoutOf(shape) == image.NHWC
 		f.inner = h * w
 		if last {
 			h, w, c, f.inner = shape[1], shape[2], shape[3], 1
 		}
 		f.channels = c
+		if side == 0 {
+			side = max(1, max(h, w)/16)
+		}
+		if side < 1 {
+			return nil, fmt.Errorf("patches of %d pixels", side)
+		}
 		across := (w + side - 1) / side
 		f.Names, f.Shape = "patches", []int{(h + side - 1) / side, across}
 		for i := range f.of {

@@ -143,11 +143,7 @@ func (l *Lens) session(ctx context.Context, m *ir.Model, p passes.Pipeline, targ
 	if _, err := p.Run(ctx, m, opt, passes.Driver{}); err != nil {
 		return nil, err
 	}
-	program, err := l.backend.Compile(m, l.opt.Run)
-	if err != nil {
-		return nil, err
-	}
-	return program.NewSession()
+	return backend.Open(l.backend, m, l.opt.Run)
 }
 
 // batchOf returns the inputs whose first axis is the same free dimension as

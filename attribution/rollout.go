@@ -37,16 +37,7 @@ func Rollout(ctx context.Context, m *lxtc.Model, b backend.Backend, run backend.
 	if _, err := after.Run(ctx, g, opt, passes.Driver{}); err != nil {
 		return nil, err
 	}
-	program, err := b.Compile(g, run)
-	if err != nil {
-		return nil, err
-	}
-	session, err := program.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	out, err := session.Run(ctx, in)
+	out, err := backend.Run(ctx, b, g, run, in)
 	if err != nil {
 		return nil, err
 	}

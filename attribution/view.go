@@ -118,7 +118,7 @@ func (v *View) choose(ctx context.Context) ([]float64, error) {
 		v.Index = []int64{}
 		return y, nil
 	}
-	axis := classAxis(shape)
+	axis := passes.ClassAxis(ir.Dims(shape))
 	if axis < 0 || len(y) != shape[axis] {
 		return nil, diag.Errorf("LX3004", "output %s of shape %v has no one axis of classes to find the largest in", v.lens.Output, shape).
 			Help("name an element of it with --target")
@@ -133,18 +133,6 @@ func (v *View) choose(ctx context.Context) ([]float64, error) {
 	v.Index = v.Target.Element(0, len(shape))
 	s, err := v.pick(y, shape, 0)
 	return []float64{s}, err
-}
-
-// classAxis returns the axis over which an output scores classes: the last of
-// up to three, or the second of more if those after it are 1; -1 if neither.
-func classAxis(shape []int) int {
-	switch {
-	case len(shape) < 4:
-		return len(shape) - 1
-	case !slices.ContainsFunc(shape[2:], func(n int) bool { return n != 1 }):
-		return 1
-	}
-	return -1
 }
 
 // Scores returns the score of each of the given values of the tensor.
@@ -222,7 +210,7 @@ func (v *View) pick(y []float64, shape []int, row int) (float64, error) {
 		return 0, diag.Errorf("LX3004", "element %v has %d indices, and output %s has shape %v", v.Index, len(v.Index), v.lens.Output, shape)
 	}
 	at, stride, n := 0, 1, 1
-	class := classAxis(shape)
+	class := passes.ClassAxis(ir.Dims(shape))
 	classStride := 1
 	for a := len(shape) - 1; a >= 0; a-- {
 		i := v.Index[a]

@@ -52,6 +52,16 @@ const (
 	NHWC
 )
 
+// LayoutOf returns the layout of a tensor of four axes: channels last if the last
+// axis is one or three long and the second is not. Unknown lengths are -1.
+func LayoutOf(shape []int) Layout {
+	channels := func(n int) bool { return n == 1 || n == 3 }
+	if len(shape) == 4 && channels(shape[3]) && !channels(shape[1]) {
+		return NHWC
+	}
+	return NCHW
+}
+
 // Tensor is the model input made from one picture.
 type Tensor struct {
 	Shape []int // of rank 4; the batch is 1

@@ -111,11 +111,16 @@ func (t *Tensor) Len() int {
 
 // TypeOf returns the type of t.
 func (t *Tensor) TypeOf() Type {
-	typ := Type{Elem: t.Elem, Shape: make([]Dim, len(t.Shape))}
-	for i, d := range t.Shape {
-		typ.Shape[i] = N(int64(d))
+	return Type{Elem: t.Elem, Shape: Dims(t.Shape)}
+}
+
+// Dims returns the dimensions of a shape.
+func Dims(shape []int) []Dim {
+	dims := make([]Dim, len(shape))
+	for i, d := range shape {
+		dims[i] = N(int64(d))
 	}
-	return typ
+	return dims
 }
 
 // Float64s returns the elements of a numeric or boolean tensor as float64.

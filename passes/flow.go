@@ -101,6 +101,14 @@ func tableRows(embedding *ir.Value) int64 {
 	return n
 }
 
+// ends returns where relevance ends and where it starts.
+func (c *Context) ends(m *ir.Model) (sources, targets []*ir.Value, err error) {
+	if sources, err = c.sources(m); err == nil {
+		targets, err = c.targets(m)
+	}
+	return sources, targets, err
+}
+
 // sources finds the tensors to explain.
 func (c *Context) sources(m *ir.Model) ([]*ir.Value, error) {
 	if len(c.Explain) == 0 {

@@ -32,11 +32,7 @@ var summands = map[string][]int{
 }
 
 func neutral(c *Context, m *ir.Model) error {
-	sources, err := c.sources(m)
-	if err != nil {
-		return err
-	}
-	targets, err := c.targets(m)
+	sources, targets, err := c.ends(m)
 	if err != nil {
 		return err
 	}

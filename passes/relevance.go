@@ -22,11 +22,7 @@ var Relevance = Pass{
 }
 
 func relevance(c *Context, m *ir.Model) error {
-	sources, err := c.sources(m)
-	if err != nil {
-		return err
-	}
-	targets, err := c.targets(m)
+	sources, targets, err := c.ends(m)
 	if err != nil {
 		return err
 	}

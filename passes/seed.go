@@ -132,16 +132,23 @@ func (s *seeder) index(t Target) *ir.Value {
 		return s.join(rows, s.best(t, s.y, -1, rows))
 	case rank == 3: // one a row, at one position
 		return s.atPosition(t)
-	case rank > 3 && ClassesInSecond(s.y.Type):
+	case ClassAxis(s.y.Type.Shape) == 1:
 		return s.ofChannels(t, rank)
 	}
 	return s.Fail("%w", noLargest(s.y))
 }
 
-// ClassesInSecond reports whether a type of more than three axes is one of a
-// convnet's class scores: all axes after the second are 1.
-func ClassesInSecond(t ir.Type) bool {
-	return t.Rank() > 3 && !slices.ContainsFunc(t.Shape[2:], func(d ir.Dim) bool { return !d.Is(1) })
+// ClassAxis returns the axis along which an output scores classes: the last of
+// up to three, or the second of more if all after it are 1, as a convnet may leave
+// them. It is -1 if there is none.
+func ClassAxis(shape []ir.Dim) int {
+	switch {
+	case len(shape) < 4:
+		return len(shape) - 1
+	case !slices.ContainsFunc(shape[2:], func(d ir.Dim) bool { return !d.Is(1) }):
+		return 1
+	}
+	return -1
 }
 
 // noLargest says that it is not clear which element of y is meant.

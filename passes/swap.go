@@ -26,11 +26,7 @@ var Swap = Pass{
 var linearOps = []string{"Conv", "ConvTranspose", "Gemm", "MatMul", "lxt.Linear"}
 
 func swap(c *Context, m *ir.Model) error {
-	sources, err := c.sources(m)
-	if err != nil {
-		return err
-	}
-	targets, err := c.targets(m)
+	sources, targets, err := c.ends(m)
 	if err != nil {
 		return err
 	}

@@ -291,16 +291,7 @@ func sameForward(t testing.TB, before, after *ir.Model, limit float64) {
 }
 
 func evaluate(m *ir.Model, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
-	p, err := reference.NewDouble().Compile(m, backend.Options{})
-	if err != nil {
-		return nil, err
-	}
-	s, err := p.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	return s.Run(context.Background(), in)
+	return backend.Run(context.Background(), reference.NewDouble(), m, backend.Options{}, in)
 }
 
 func randomInputs(m *ir.Model) (map[string]*ir.Tensor, bool) {

@@ -64,11 +64,7 @@ func TestFreeDefaults(t *testing.T) {
 			if _, err := passes.Default().Run(context.Background(), c, opt, passes.Driver{Strict: true}); err != nil {
 				t.Fatal(err)
 			}
-			p, err := b.Compile(c, backend.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := p.NewSession()
+			s, err := backend.Open(b, c, backend.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,11 +145,7 @@ func TestOpenCLIPGrid(t *testing.T) {
 		if _, err := passes.Default().Run(context.Background(), m, opt, passes.Driver{Strict: true}); err != nil {
 			t.Fatal(err)
 		}
-		p, err := b.Compile(m, backend.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := p.NewSession()
+		s, err := backend.Open(b, m, backend.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -252,16 +252,7 @@ func list(x any) string {
 
 func runModel(t *testing.T, m *ir.Model, b backend.Backend, in map[string]*ir.Tensor) map[string]*ir.Tensor {
 	t.Helper()
-	p, err := b.Compile(m, backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(context.Background(), in)
+	out, err := backend.Run(context.Background(), b, m, backend.Options{}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

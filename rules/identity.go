@@ -8,11 +8,7 @@ var Identity = &Rule{
 	Name:      "identity",
 	Doc:       "hand everything to the input\n\nR_x = R. Gradient form: G f(x)/x, in closed form where the operator has one. AttnLRP eq. 9.",
 	Conserves: true,
-	Relevance: func(c *Context) []*ir.Value {
-		i := c.OnlyWanted()
-		_, r := c.Arriving()
-		return c.Only(i, c.SumTo(r, c.Node.In[i]))
-	},
+	Relevance: handOn,
 	Gradient: func(c *Context) []*ir.Value {
 		i := c.OnlyWanted()
 		x := c.Node.In[i]
@@ -67,4 +63,11 @@ var Stop = &Rule{
 	Stops:     true,
 	Relevance: func(c *Context) []*ir.Value { return make([]*ir.Value, len(c.Want)) },
 	Gradient:  func(c *Context) []*ir.Value { return make([]*ir.Value, len(c.Want)) },
+}
+
+// handOn gives the one input all that arrives.
+func handOn(c *Context) []*ir.Value {
+	i := c.OnlyWanted()
+	_, r := c.Arriving()
+	return c.Only(i, c.SumTo(r, c.Node.In[i]))
 }

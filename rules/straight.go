@@ -9,11 +9,7 @@ var StraightThrough = &Rule{
 		"R_x = R. Gradient form: G f'(x) with the straight-through estimate of f' (Bengio et al., 2013), which is that of a line without steps, and G f(x)/x beyond its ends, as for any other limit. " +
 		"The two differ by what rounding moves.",
 	Conserves: true,
-	Relevance: func(c *Context) []*ir.Value {
-		i := c.OnlyWanted()
-		_, r := c.Arriving()
-		return c.Only(i, c.SumTo(r, c.Node.In[i]))
-	},
+	Relevance: handOn,
 	Gradient: func(c *Context) []*ir.Value {
 		i := c.OnlyWanted()
 		_, g := c.Arriving()

@@ -120,16 +120,7 @@ func check(b backend.Backend, m *ir.Model, in map[string]*ir.Tensor) error {
 
 // run runs a model once.
 func run(b backend.Backend, m *ir.Model, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
-	p, err := b.Compile(m, backend.Options{})
-	if err != nil {
-		return nil, err
-	}
-	s, err := p.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	return s.Run(context.Background(), in)
+	return backend.Run(context.Background(), b, m, backend.Options{}, in)
 }
 
 // agree compares a result with the same in float64.

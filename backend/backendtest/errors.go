@@ -24,11 +24,7 @@ func parsed(t *testing.T, text string) *ir.Model {
 // session compiles a model and opens a session that ends with the test.
 func session(t *testing.T, b backend.Backend, m *ir.Model, opt backend.Options) backend.Session {
 	t.Helper()
-	p, err := b.Compile(m, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
+	s, err := backend.Open(b, m, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,11 +63,7 @@ g (float[2,S] x, float[2] z) => (last, y) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := parsed(t, tt.text)
-			p, err := reference.New().Compile(m, backend.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := p.NewSession()
+			r, err := backend.Open(reference.New(), m, backend.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -42,11 +42,7 @@ func sameFused(t *testing.T, m *ir.Model, in tensors) (steps int) {
 
 func bitsOf(t *testing.T, e engine, m *ir.Model, in tensors, threads int) map[string][]float32 {
 	t.Helper()
-	p, err := e.Compile(m, backend.Options{Threads: threads})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
+	s, err := backend.Open(e, m, backend.Options{Threads: threads})
 	if err != nil {
 		t.Fatal(err)
 	}

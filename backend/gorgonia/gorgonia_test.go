@@ -26,11 +26,7 @@ func parsed(t testing.TB, text string) *ir.Model {
 // open returns a strict session that ends with the test.
 func open(t testing.TB, m *ir.Model, opt backend.Options) *session {
 	t.Helper()
-	p, err := engine{strict: true}.Compile(m, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
+	s, err := backend.Open(engine{strict: true}, m, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

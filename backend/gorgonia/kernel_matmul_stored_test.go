@@ -119,11 +119,7 @@ func randomTensor(r *rand.Rand, shape ...int) *ir.Tensor {
 // outputsOf returns the bits of all outputs, and the peak of memory.
 func outputsOf(t *testing.T, e engine, m *ir.Model, in tensors) (map[string][]byte, int64) {
 	t.Helper()
-	p, err := e.Compile(m, backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
+	s, err := backend.Open(e, m, backend.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

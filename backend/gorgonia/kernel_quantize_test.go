@@ -52,16 +52,7 @@ func TestQuantize(t *testing.T) {
 
 func bytesOf(t *testing.T, b backend.Backend, m *ir.Model, in map[string]*ir.Tensor) []byte {
 	t.Helper()
-	p, err := b.Compile(m, backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(context.Background(), in)
+	out, err := backend.Run(context.Background(), b, m, backend.Options{}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

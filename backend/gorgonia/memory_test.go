@@ -264,11 +264,7 @@ func TestInputsAreChecked(t *testing.T) {
 func TestClosedSessionIsCollected(t *testing.T) {
 	m := built(t, func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Neg(x) })
 	forgotten := func() weak.Pointer[session] {
-		p, err := engine{}.Compile(m, backend.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := p.NewSession()
+		s, err := backend.Open(engine{}, m, backend.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

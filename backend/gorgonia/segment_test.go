@@ -185,16 +185,7 @@ var near = cmpopts.EquateApprox(1e-6, 1e-6)
 // inFloat64 returns the elements of output y, from the interpreter.
 func inFloat64(t *testing.T, m *ir.Model, in tensors) []float64 {
 	t.Helper()
-	p, err := reference.NewDouble().Compile(m, backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(context.Background(), in)
+	out, err := backend.Run(context.Background(), reference.NewDouble(), m, backend.Options{}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

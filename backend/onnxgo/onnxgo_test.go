@@ -253,11 +253,7 @@ func direct(t *testing.T, file string, x *tensor.Dense) map[string]*ir.Tensor {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = m.Close() })
-	p, err := reference.New().Compile(m, backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
+	s, err := backend.Open(reference.New(), m, backend.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,11 +95,7 @@ func (b *Backend) compile(shapes string) error {
 			return fmt.Errorf("onnxgo: rewrite: %w", err)
 		}
 	}
-	p, err := b.exec.Compile(m, b.opt.Compile)
-	if err != nil {
-		return fmt.Errorf("onnxgo: %w", err)
-	}
-	s, err := p.NewSession()
+	s, err := backend.Open(b.exec, m, b.opt.Compile)
 	if err != nil {
 		return fmt.Errorf("onnxgo: %w", err)
 	}

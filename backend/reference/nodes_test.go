@@ -119,16 +119,7 @@ func (c *nodeCase) compare(m *ir.Model, in map[string]*ir.Tensor) error {
 }
 
 func run(m *ir.Model, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
-	p, err := reference.New().Compile(m, backend.Options{})
-	if err != nil {
-		return nil, err
-	}
-	s, err := p.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	return s.Run(context.Background(), in)
+	return backend.Run(context.Background(), reference.New(), m, backend.Options{}, in)
 }
 
 // agree compares with the precision of the expected values, which were computed

@@ -121,7 +121,7 @@ func (a *app) judge(ctx context.Context, s *subject, b backend.Backend, k checki
 	if err != nil {
 		return nil, err
 	}
-	out, err := execute(ctx, b, m, backend.Options{Threads: k.threads, Progress: p.tick, Trace: after.trace}, f.tensors)
+	out, err := a.execute(ctx, b, m, backend.Options{Threads: k.threads, Progress: p.tick, Trace: after.trace}, f.tensors)
 	if err != nil {
 		return nil, err
 	}
@@ -145,20 +145,12 @@ func (a *app) judge(ctx context.Context, s *subject, b backend.Backend, k checki
 }
 
 // execute compiles a model for one run.
-func execute(ctx context.Context, b backend.Backend, m *ir.Model, opt backend.Options, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+func (a *app) execute(ctx context.Context, b backend.Backend, m *ir.Model, opt backend.Options, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 	if err := passes.Unset(m.Graph, in); err != nil {
 		return nil, err
 	}
-	p, err := b.Compile(m, opt)
-	if err != nil {
-		return nil, err
-	}
-	session, err := p.NewSession()
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	return session.Run(ctx, in)
+	a.warnOfMemory(m.Graph, in)
+	return backend.Run(ctx, b, m, opt, in)
 }
 
 // compareAll measures how far each output moved.

@@ -45,7 +45,7 @@ func TestRoundingExcusesQuantizedActivationsOnly(t *testing.T) {
 			}
 			f.tensors[v.Name] = ir.Of(x, shape...)
 		}
-		a := &app{stderr: io.Discard, quiet: true}
+		a := &app{stderr: io.Discard, quiet: true, memory: func() (int64, bool) { return 0, false }}
 		plain, err := a.forward(t.Context(), s, gorgonia.New(), backend.Options{}, f)
 		if err != nil {
 			t.Fatal(err)

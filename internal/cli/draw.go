@@ -10,6 +10,7 @@ import (
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/heatmap"
+	"github.com/lxtc/lxtc/image"
 	"github.com/lxtc/lxtc/internal/arrays"
 	"github.com/lxtc/lxtc/internal/npy"
 	"github.com/lxtc/lxtc/ir"
@@ -85,7 +86,7 @@ func (s *subject) isPicture(f *feed, name string, shape []int) bool {
 
 func addPictures(d *heatmap.Doc, label string, f *feed, r []float64, shape []int) error {
 	c, h, w := shape[1], shape[2], shape[3]
-	channelsLast := c != 1 && c != 3
+	channelsLast := image.LayoutOf(shape) == image.NHWC
 	if channelsLast {
 		h, w, c = shape[1], shape[2], shape[3]
 	}

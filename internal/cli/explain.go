@@ -27,11 +27,9 @@ type explanation struct {
 	source
 	recipe
 	engine
-	out      string
-	format   string
+	drawing
 	seeds    string
 	contrast bool
-	cmap     string
 	otherMethod
 }
 
@@ -57,15 +55,11 @@ shows it.`,
 	e.source.flags(c)
 	e.recipe.flags(c)
 	e.engine.flags(c)
+	e.drawing.flags(c, "`FILE` to write; - is standard output")
 	e.otherMethod.flags(c)
 	f := c.Flags()
-	f.StringVarP(&e.out, "output", "o", "", "`FILE` to write; - is standard output")
-	f.StringVar(&e.format, "format", "", "format of the output, if the ending of -o does not say it: "+strings.Join(formats(), ", "))
 	f.StringVar(&e.seeds, "seed-npz", "", "relevance of outputs, as arrays named after them (`FILE`.npz), instead of a target")
 	f.BoolVar(&e.contrast, "contrast", false, "explain the target against the mean of all other classes or tokens")
-	f.StringVar(&e.cmap, "cmap", "", "colours: "+strings.Join(heatmap.Maps(), ", ")+", or a list such as 00f,80:fff,f00")
-	complete(c, "cmap", heatmap.Maps()...)
-	complete(c, "format", formats()...)
 	return c
 }
 
@@ -101,13 +95,9 @@ func (e engine) open() (backend.Backend, error) {
 }
 
 func (a *app) explain(ctx context.Context, e explanation, args []string) error {
-	format, err := formatOf(e.out, e.format)
+	format, look, err := e.style()
 	if err != nil {
 		return err
-	}
-	cmap, err := heatmap.ParseMap(e.cmap)
-	if e.cmap != "" && err != nil {
-		return usageError(err)
 	}
 	j, err := a.prepare(args, e.source, e.recipe, e.engine)
 	if err != nil {
@@ -116,7 +106,7 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	defer j.model.Close()
 	s, b, opt, f := j.model, j.backend, j.opt, j.feed
 	if e.method != "" {
-		return a.explainByMethod(ctx, j, e, format, cmap)
+		return a.explainByMethod(ctx, j, e, format, look)
 	}
 	if opt, err = a.seed(ctx, s, b, e, opt, f); err != nil {
 		return err
@@ -136,7 +126,7 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.draw(d, heatmap.Options{Map: cmap}, e.out, format)
+	return a.draw(d, look, e.out, format)
 }
 
 // openOrDefault opens the named model, or the one that lxtc carries.
@@ -159,7 +149,7 @@ func (a *app) relevance(ctx context.Context, s *subject, b backend.Backend, e en
 		return nil, nil, err
 	}
 	defer x.Close()
-	a.warnOfMemory(x, bind(x.Model.Graph, f.tensors))
+	a.warnOfMemory(x.Model.Graph, f.tensors)
 	if a.verbose > 0 {
 		a.noteMemory(x, bind(x.Model.Graph, f.tensors))
 		a.noteSlow(x.Model, b)

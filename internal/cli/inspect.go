@@ -196,7 +196,7 @@ func (a *app) printInspection(w io.Writer, in *inspection) error {
 	p.tensors("Inputs", in.Inputs)
 	p.tensors("Outputs", in.Outputs)
 	p.line("\n%s", p.bold(fmt.Sprintf("Operators (%d nodes)", in.Nodes)))
-	g := &grid{head: []string{"Operator", "#", "Known", "Passes relevance", "On the way", "Example"}, right: []int{1, 4}}
+	g := &table{head: []string{"Operator", "#", "Known", "Passes relevance", "On the way", "Example"}, right: []int{1, 4}}
 	yes := map[bool]string{true: "✓", false: "-"}
 	for _, o := range in.Operators {
 		passesOn, known := yes[o.Passes], "✓"
@@ -222,7 +222,7 @@ func (a *app) printInspection(w io.Writer, in *inspection) error {
 
 func (p *paper) tensors(title string, ts []tensorInfo) {
 	p.line("\n%s", p.bold(title))
-	g := &grid{head: []string{"Name", "Type", "From"}}
+	g := &table{head: []string{"Name", "Type", "From"}}
 	for _, t := range ts {
 		g.add(t.Name, t.Type, t.From)
 	}
@@ -237,7 +237,7 @@ func (p *paper) unsupported(all []unsupported) {
 		return
 	}
 	p.line("\n%s", p.red(p.bold("Not supported")))
-	g := &grid{head: []string{"Operator", "Version", "#", "On the way", "Example", "Why"}, right: []int{1, 2, 3}}
+	g := &table{head: []string{"Operator", "Version", "#", "On the way", "Example", "Why"}, right: []int{1, 2, 3}}
 	for _, u := range all {
 		g.add(u.Op, fmt.Sprint(u.Version), fmt.Sprint(u.Count), fmt.Sprint(u.Live), u.Example, u.Why)
 	}

@@ -5,20 +5,19 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/ir"
 )
 
 // warnOfMemory says before a run that it may take more memory than there is.
 // Values and weights that are no part of a file must fit, or the system ends the
 // process. Weights that are mapped only have to be read again and again.
-func (a *app) warnOfMemory(x *lxtc.Explainer, d dims) {
+func (a *app) warnOfMemory(g *ir.Graph, in map[string]*ir.Tensor) {
 	have, known := a.memory()
 	if !known {
 		return
 	}
-	values, _ := d.intermediates(x.Model.Graph)
-	own, mapped := held(x.Model.Graph)
+	values, _ := bind(g, in).intermediates(g)
+	own, mapped := held(g)
 	switch need := values + own; {
 	case need > have:
 		a.warn("this takes %s of memory, and %s is free: the system may end it; explain fewer tokens, or one input at a time", size(need), size(have))

@@ -52,19 +52,10 @@ func methodOf(name string, gradient attribution.Method, parts *attribution.Featu
 	return attribution.Method{}, usagef("no method is called %q%s; there are %s, and rule maps (-r)", name, diag.DidYouMean(name, moreMethods()), strings.Join(moreMethods(), ", "))
 }
 
-// side returns the side of a patch: the given one, or a sixteenth of a picture
-// of the given shape.
-func side(patch int, shape []int) int {
-	if patch > 0 || len(shape) != 4 {
-		return max(patch, 1)
-	}
-	return max(1, max(shape[2], min(shape[1], shape[3]))/16)
-}
-
 // explainByMethod explains the way that --method says, and draws it as
 // relevance is drawn. Gradients are those of the model, or with -r the modified
 // ones of a rule map.
-func (a *app) explainByMethod(ctx context.Context, j *job, e explanation, format string, cmap heatmap.Map) error {
+func (a *app) explainByMethod(ctx context.Context, j *job, e explanation, format string, look heatmap.Options) error {
 	switch {
 	case e.seeds != "" || e.contrast || e.temperature != 0:
 		return usagef("--method explains one element of an output: leave --seed-npz, --contrast and --temperature out")
@@ -91,7 +82,7 @@ func (a *app) explainByMethod(ctx context.Context, j *job, e explanation, format
 	if err != nil {
 		return err
 	}
-	parts, err := attribution.FeaturesOf(v.Shape, side(e.patch, v.Shape))
+	parts, err := attribution.FeaturesOf(v.Shape, e.patch)
 	if err != nil {
 		return err
 	}
@@ -126,7 +117,7 @@ func (a *app) explainByMethod(ctx context.Context, j *job, e explanation, format
 	if err := j.model.arrange(&d, target, j.feed, lens.Tensor, r, v.Shape); err != nil {
 		return err
 	}
-	return a.draw(d, heatmap.Options{Map: cmap}, e.out, format)
+	return a.draw(d, look, e.out, format)
 }
 
 // element returns the index of what a view scores. A mask says where the last
@@ -146,17 +137,12 @@ func (s *subject) describeElement(output string, index []int64, value float64) s
 	if out == nil || len(index) == 0 {
 		return what
 	}
-	shape := make([]int, len(index))
-	for i, d := range out.Type.Shape {
-		if n, known := d.Num(); known && i < len(shape) {
-			shape[i] = int(n)
-		}
+	axis := passes.ClassAxis(out.Type.Shape)
+	if axis < 0 || axis >= len(index) {
+		return what
 	}
-	axis := len(shape) - 1
-	if len(shape) > 3 {
-		axis = 1
-	}
-	if label := s.label(int(index[axis]), shape[axis], len(shape)); label != "" {
+	n, _ := out.Type.Shape[axis].Num()
+	if label := s.label(int(index[axis]), int(n), len(index)); label != "" {
 		return fmt.Sprintf("%s (%s)", label, what)
 	}
 	return what

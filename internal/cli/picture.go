@@ -23,7 +23,7 @@ func (s *subject) fromPicture(src source, f *feed) error {
 	if err != nil {
 		return err
 	}
-	if isNHWC(v.Type) {
+	if layoutOf(v.Type) == image.NHWC {
 		p.Layout = image.NHWC
 	}
 	rgb, err := image.Open(src.image)
@@ -57,12 +57,17 @@ func (s *subject) pictureInput(f *feed) (*ir.Value, error) {
 	return nil, usagef("the model has no input for a picture; its inputs are %s", strings.Join(names(s.IR().Graph.Inputs), ", "))
 }
 
-// isNHWC reports whether a type has its channels last.
-func isNHWC(t ir.Type) bool {
-	return t.Rank() == 4 && isChannels(t.Shape[3]) && !isChannels(t.Shape[1])
+// layoutOf returns the layout of pictures of a type.
+func layoutOf(t ir.Type) image.Layout {
+	shape := make([]int, len(t.Shape))
+	for i, d := range t.Shape {
+		shape[i] = -1
+		if n, known := d.Num(); known {
+			shape[i] = int(n)
+		}
+	}
+	return image.LayoutOf(shape)
 }
-
-func isChannels(d ir.Dim) bool { return d.Is(1) || d.Is(3) }
 
 // preprocess returns the pipeline of the named preset, or the one that a file
 // beside the model describes: of transformers, open_clip or timm.

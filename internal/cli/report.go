@@ -148,7 +148,7 @@ func (p *paper) kinds(ops []passes.Operator, level int) {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b kind) int { return first[a.parent] - first[b.parent] }) // modules stay together
-	g := &grid{head: []string{"Parent Module", "Function", "#", "Recognised as", "Live", "Replaced", "LRP compatible", "Rule", "Rule map"}, right: []int{2}}
+	g := &table{head: []string{"Parent Module", "Function", "#", "Recognised as", "Live", "Replaced", "LRP compatible", "Rule", "Rule map"}, right: []int{2}}
 	for _, k := range order {
 		g.add(k.parent, k.function, fmt.Sprint(count[k]), k.origin, k.live, k.replaced, k.compatible, k.rule, k.at)
 	}
@@ -217,7 +217,7 @@ func (p *paper) unruled(rep *passes.Report) {
 // operators lists every operator of the model.
 func (p *paper) operators(ops []passes.Operator) {
 	p.line("\n%s", p.bold("Operators"))
-	g := &grid{head: []string{"Node", "Op", "Scope", "Recognised as", "Rule or reason", "Rule map"}}
+	g := &table{head: []string{"Node", "Op", "Scope", "Recognised as", "Rule or reason", "Rule map"}}
 	for _, o := range ops {
 		g.add(o.Node, o.Op, o.Scope, recognised(o), cmp.Or(o.Rule, o.Why), o.At)
 	}

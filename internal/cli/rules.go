@@ -58,7 +58,7 @@ func (a *app) printMap(name string) error {
 }
 
 func (a *app) listMaps(w io.Writer) error {
-	g := &grid{head: []string{"Rule map", "What it is"}}
+	g := &table{head: []string{"Rule map", "What it is"}}
 	for _, name := range rules.Builtin() {
 		m, err := rules.Load(name)
 		if err != nil {
@@ -100,7 +100,7 @@ func (a *app) listRules(w io.Writer) error {
 		p.line("")
 	}
 	p.line("%s\n", p.bold("Conditions"))
-	g := &grid{head: []string{"Condition", "Meaning"}}
+	g := &table{head: []string{"Condition", "Meaning"}}
 	for _, c := range rules.Conditions() {
 		g.add(c[0], c[1])
 	}

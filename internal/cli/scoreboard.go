@@ -204,7 +204,7 @@ func (s *scoreboard) table(w io.Writer, colors bool) {
 	}
 	p.line("%s  %s of the target while %s of %s become %s; %d %s", p.bold(s.Model), s.Score, s.Features, s.Tensor, s.Base, n, samples)
 	p.line("")
-	g := &grid{head: []string{"Method"}}
+	g := &table{head: []string{"Method"}}
 	var shown []int
 	for k, m := range metrics {
 		if slices.ContainsFunc(s.Rows, func(r scoreRow) bool { return !math.IsNaN(float64(*m.of(&r))) }) {

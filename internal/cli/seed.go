@@ -136,7 +136,7 @@ func contrast(t passes.Target, y *ir.Tensor, positions []int64) ([]float64, erro
 		return nil, err
 	}
 	n := classes(y.Shape)
-	if rank := len(y.Shape); n < 2 || rank > 3 && n == y.Shape[rank-1] {
+	if n < 2 {
 		return nil, usagef("--contrast: output %s of shape %v has no other classes to compare with", t.Output, y.Shape)
 	}
 	r := make([]float64, len(vals))
@@ -191,7 +191,7 @@ func elements(t passes.Target, y []float64, shape []int, positions []int64) ([]i
 		return []int{k}, err
 	}
 	n := classes(shape)
-	if rank > 3 && n == shape[rank-1] {
+	if n == 0 {
 		return nil, usagef("target %s: shape %v has too many axes to have one largest element; name an index", t, shape)
 	}
 	best := func(row, start int) (int, error) {
@@ -233,17 +233,17 @@ func elements(t passes.Target, y []float64, shape []int, positions []int64) ([]i
 	return out, nil
 }
 
-// classes returns how many classes an output of the given shape scores: the
-// length of its last axis, or of the second if those after it are 1.
+// classes returns how many classes an output of the given shape scores; 0 if it
+// has no axis of them.
 func classes(shape []int) int {
-	rank := len(shape)
+	axis := passes.ClassAxis(ir.Dims(shape))
 	switch {
-	case rank == 0:
+	case len(shape) == 0:
 		return 1
-	case rank > 3 && !slices.ContainsFunc(shape[2:], func(n int) bool { return n != 1 }):
-		return shape[1]
+	case axis < 0:
+		return 0
 	}
-	return shape[rank-1]
+	return shape[axis]
 }
 
 // flat returns the position of an element in row-major order; negative indices
@@ -276,5 +276,5 @@ func (a *app) forward(ctx context.Context, s *subject, b backend.Backend, run ba
 	if _, err := pipeline.Run(ctx, m, opt, passes.Driver{}); err != nil {
 		return nil, err
 	}
-	return execute(ctx, b, m, run, f.tensors)
+	return a.execute(ctx, b, m, run, f.tensors)
 }

@@ -136,7 +136,7 @@ func (s *subject) class(classes ...int64) ([]passes.Target, error) {
 		return nil, usagef("the model has no floating point output to explain")
 	}
 	t := passes.Target{Output: v.Name, Class: classes, Position: -1}
-	if rank := v.Type.Rank(); rank < 1 || rank > 3 && !passes.ClassesInSecond(v.Type) {
+	if v.Type.Rank() < 1 || passes.ClassAxis(v.Type.Shape) < 0 {
 		return nil, usageError(diag.Errorf("LX3004", "target %d: output %s is %s, which has no axis of classes", classes[0], v.Name, v.Type).
 			Help("write %s[i,j,…]", v.Name))
 	}

@@ -71,7 +71,7 @@ func (j *judge) trial(ctx context.Context, s sample) (*trial, error) {
 		judge: j, name: s.name, target: j.subject.element(view, f), view: view,
 		rng: rand.New(rand.NewPCG(j.seed, s.number())),
 	}
-	if t.parts, err = attribution.FeaturesOf(view.Shape, side(j.patch, view.Shape)); err != nil {
+	if t.parts, err = attribution.FeaturesOf(view.Shape, j.patch); err != nil {
 		return nil, err
 	}
 	j.features = t.parts.Names

@@ -135,7 +135,7 @@ func (a *app) printVerdict(w io.Writer, v *verdict) error {
 		}
 	}
 	p.line("\n%s", p.bold("Conservation"))
-	g := &grid{head: []string{"Function", "#", "In", "Out", "Absorbed", "By", "Rule", "Rule map"}, right: []int{1, 2, 3, 4}}
+	g := &table{head: []string{"Function", "#", "In", "Out", "Absorbed", "By", "Rule", "Rule map"}, right: []int{1, 2, 3, 4}}
 	for _, x := range v.Accounts {
 		g.add(x.Op, fmt.Sprint(x.Count), x.In.String(), x.Out.String(), absorbed(x), x.Why, x.Rule, x.At)
 	}

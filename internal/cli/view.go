@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/internal/view"
 	"github.com/lxtc/lxtc/ir"
@@ -55,31 +54,23 @@ func (a *app) view(ctx context.Context, w viewing, args []string) error {
 	if err := checkFolder(w.out); err != nil {
 		return err
 	}
-	b, err := w.open()
+	j, err := a.begin(args, w.recipe, w.engine)
 	if err != nil {
 		return err
 	}
-	opt, err := w.options()
-	if err != nil {
-		return err
-	}
-	s, err := a.openOrDefault(args)
-	if err != nil {
-		return err
-	}
+	s := j.model
 	defer s.Close()
 	run := w.text != "" || w.image != "" || w.input != "" || s.prompt != ""
-	f := &feed{}
 	if run {
-		if f, err = a.gather(s, w.source); err != nil {
-			return err
-		}
+		err = a.complete(j, w.source, w.recipe)
+	} else {
+		err = w.resolve(s, dims{}, &j.opt)
 	}
-	if err = w.resolve(s, bind(s.IR().Graph, f.tensors), &opt); err != nil {
+	if err != nil {
 		return err
 	}
-	d := &dissection{rules: opt.Rules}
-	out, rep, err := a.dissect(ctx, s, b, w.engine, opt, f, d, run)
+	d := &dissection{rules: j.opt.Rules}
+	out, rep, err := a.dissect(ctx, j, w.engine, d, run)
 	if err != nil {
 		return err
 	}
@@ -111,21 +102,21 @@ func (a *app) view(ctx context.Context, w viewing, args []string) error {
 
 // dissect rewrites the model, in explicit form and with the ledger, and runs
 // it if there is something to run it on.
-func (a *app) dissect(ctx context.Context, s *subject, b backend.Backend, e engine, opt lxtc.Options, f *feed, d *dissection, run bool) (map[string]*ir.Tensor, *passes.Report, error) {
+func (a *app) dissect(ctx context.Context, j *job, e engine, d *dissection, run bool) (map[string]*ir.Tensor, *passes.Report, error) {
 	p := a.progress()
 	defer p.end()
 	pipeline := ledgerPipeline(&d.ledger)
 	at := slices.IndexFunc(pipeline, func(p passes.Pass) bool { return p.Name == passes.Swap.Name })
 	pipeline = slices.Insert(pipeline, at+1, d.pass())
-	m := s.IR().Clone()
-	po := opt.Passes()
-	po.Form, po.Supports = passes.ExplicitForm, b.Supports
+	m := j.model.IR().Clone()
+	po := j.opt.Passes()
+	po.Form, po.Supports = passes.ExplicitForm, j.backend.Supports
 	rep, err := pipeline.Run(ctx, m, po, passes.Driver{})
 	a.afterRewrite(rep)
 	if err != nil || !run {
 		return nil, rep, err
 	}
-	out, err := execute(ctx, b, m, backend.Options{Threads: e.threads, Progress: p.tick}, f.tensors)
+	out, err := a.execute(ctx, j.backend, m, backend.Options{Threads: e.threads, Progress: p.tick}, j.feed.tensors)
 	return out, rep, err
 }
 

@@ -189,16 +189,7 @@ func tensorOf(t testing.TB, elem ir.DType, xs []float64, shape []int) *ir.Tensor
 // run computes the outputs of m in float64.
 func run(t testing.TB, m *ir.Model, in map[string]*ir.Tensor) map[string]*ir.Tensor {
 	t.Helper()
-	p, err := reference.NewDouble().Compile(m, backend.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := p.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	out, err := s.Run(context.Background(), in)
+	out, err := backend.Run(context.Background(), reference.NewDouble(), m, backend.Options{}, in)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, m.Text())
 	}

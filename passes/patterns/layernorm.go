@@ -56,12 +56,7 @@ func layerChannels(b *ir.Builder, m *rewrite.Match) *ir.Value {
 var layerNormFactored = &rewrite.Rule{
 	Name: "layernorm-factored",
 	Doc:  "(x - mean x) f + b or x f + (b - mean(x) f), with f = w / sqrt(var x + ε), is LayerNormalization",
-	Match: rewrite.MustParse(`
-		mu = ReduceMean (x, axes)
-		d = Sub (x, mu)
-		d2 = Sub (x, mu)
-		var = ReduceMean (Pow (d, 2) | Mul (d, d2), axes2)
-		root = Sqrt (Add (var, eps))
+	Match: rewrite.MustParse(moments + `
 		f = Mul (Reciprocal (root) | Div (1, root), w)
 		y = Add (Mul (x, f), Sub (b, Mul (mu, f))) | Add (Mul (d, f), b)
 	`),

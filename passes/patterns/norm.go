@@ -85,17 +85,22 @@ func rms(b *ir.Builder, m *rewrite.Match, w *ir.Value) *ir.Value {
 	return b.OpA("RMSNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, x, w)
 }
 
-// layerNorm spelled out, as exporters before opset 17 do, over the last axis or
-// over the channels of a picture.
-var layerNorm = &rewrite.Rule{
-	Name: "layernorm",
-	Doc:  "(x - mean x) / sqrt(var x + ε) · w + b is LayerNormalization",
-	Match: rewrite.MustParse(`
+// moments are the mean and the deviation, as every spelling of LayerNormalization
+// begins. Some compute the difference from the mean twice.
+const moments = `
 		mu = ReduceMean (x, axes)
 		d = Sub (x, mu)
 		d2 = Sub (x, mu)
 		var = ReduceMean (Pow (d2, 2) | Mul (d2, d2), axes2)
 		root = Sqrt (Add (var, eps))
+`
+
+// layerNorm spelled out, as exporters before opset 17 do, over the last axis or
+// over the channels of a picture.
+var layerNorm = &rewrite.Rule{
+	Name: "layernorm",
+	Doc:  "(x - mean x) / sqrt(var x + ε) · w + b is LayerNormalization",
+	Match: rewrite.MustParse(moments + `
 		n = Div (d, root) | Mul (d, Reciprocal (root)) | Mul (d, Div (1, root))
 		y = Add (Mul (n, w), b)
 	`),
@@ -122,12 +127,7 @@ var layerNorm = &rewrite.Rule{
 var layerNormPlain = &rewrite.Rule{
 	Name: "layernorm-plain",
 	Doc:  "(x - mean x) / sqrt(var x + ε) · w is LayerNormalization without bias",
-	Match: rewrite.MustParse(`
-		mu = ReduceMean (x, axes)
-		d = Sub (x, mu)
-		d2 = Sub (x, mu)
-		var = ReduceMean (Pow (d2, 2) | Mul (d2, d2), axes2)
-		root = Sqrt (Add (var, eps))
+	Match: rewrite.MustParse(moments + `
 		n = Div (d, root) | Mul (d, Reciprocal (root)) | Mul (d, Div (1, root))
 		y = Mul (n, w)
 	`),
@@ -145,12 +145,7 @@ var layerNormPlain = &rewrite.Rule{
 var layerNormBare = &rewrite.Rule{
 	Name: "layernorm-bare",
 	Doc:  "(x - mean x) / sqrt(var x + ε) is LayerNormalization with weight 1",
-	Match: rewrite.MustParse(`
-		mu = ReduceMean (x, axes)
-		d = Sub (x, mu)
-		d2 = Sub (x, mu)
-		var = ReduceMean (Pow (d2, 2) | Mul (d2, d2), axes2)
-		root = Sqrt (Add (var, eps))
+	Match: rewrite.MustParse(moments + `
 		y = Div (d, root) | Mul (d, Reciprocal (root)) | Mul (d, Div (1, root))
 	`),
 	If: layerOK,

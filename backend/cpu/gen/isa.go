@@ -213,3 +213,26 @@ func pointer(param string) reg.GPVirtual {
 	Load(Param(param), r)
 	return r
 }
+
+// strips covers n elements with strips of wide vectors, then of one, then with one
+// under the mask. strip writes a loop of its own under the label; n is lost.
+func (v isa) strips(n reg.GPVirtual, wide int, strip func(label string, count int, masked bool)) {
+	Label("wide")
+	CMPQ(n, I32(int32(wide*v.lanes)))
+	JLT(labelRef("single"))
+	strip("wideloop", wide, false)
+	SUBQ(I32(int32(wide*v.lanes)), n)
+	JMP(labelRef("wide"))
+	Label("single")
+	CMPQ(n, Imm(uint64(v.lanes)))
+	JLT(labelRef("tail"))
+	strip("singleloop", 1, false)
+	SUBQ(Imm(uint64(v.lanes)), n)
+	JMP(labelRef("single"))
+	Label("tail")
+	TESTQ(n, n)
+	JZ(labelRef("end"))
+	v.mask(n)
+	strip("tailloop", 1, true)
+	Label("end")
+}

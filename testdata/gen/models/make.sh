@@ -6,9 +6,8 @@
 # Without names: the first four. Quantized is variants of these in 16, 8 and 4
 # bits, and takes another gigabyte. Needs python3 with venv, the network (PyPI) and about
 # 8 GB of disk while it runs; a Python environment is made in .venv/ the first
-# time. Fewer gigabytes on Linux without a GPU:
-#
-#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu testdata/gen/models/make.sh
+# time. It takes fewer gigabytes if PIP_EXTRA_INDEX_URL is PyTorch's index of
+# wheels for the CPU.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../../.." && pwd)
