@@ -65,7 +65,10 @@ type Options struct {
 	// target's position: faster where only relevance is wanted.
 	TargetsOnly bool
 	Sums        bool // also relevance summed per token or pixel, as "R.sum:" and the name
-	Allow       bool // let nothing flow through live operators without a rule, instead of failing
+	// Checkpoint holds less memory and computes more: what relevance needs of the
+	// inside of a layer or block is computed again when relevance comes there.
+	Checkpoint bool
+	Allow      bool // let nothing flow through live operators without a rule, instead of failing
 
 	Inline bool // for Rewrite: plain ai.onnx operators instead of functions in domain lxt
 
@@ -130,7 +133,7 @@ func (m *Model) rewrite(ctx context.Context, po passes.Options, opt Options) (*R
 func (opt Options) Passes() passes.Options {
 	return passes.Options{
 		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets, Through: opt.Through,
-		Temperature: opt.Temperature, TargetsOnly: opt.TargetsOnly, Sums: opt.Sums, Allow: opt.Allow, Eval: reference.Eval,
+		Temperature: opt.Temperature, TargetsOnly: opt.TargetsOnly, Sums: opt.Sums, Checkpoint: opt.Checkpoint, Allow: opt.Allow, Eval: reference.Eval,
 	}
 }
 

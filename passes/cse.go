@@ -18,6 +18,12 @@ var CSE = Pass{
 // Larger ones are the same if their bytes are at the same place.
 const mergeConst = 4096
 
+// repeatable reports whether n, computed twice, is the same twice.
+func repeatable(n *ir.Node) bool {
+	random := unfoldable[n.Op.Name] && !strings.HasPrefix(n.Op.Name, "Dequantize")
+	return !random && !hasGraph(n)
+}
+
 func cse(c *Context, m *ir.Model) error {
 	g := m.Graph
 	mergeConsts(c, m)
@@ -33,7 +39,7 @@ func cse(c *Context, m *ir.Model) error {
 	}
 	first := map[string]*ir.Node{}
 	for n := range g.Nodes() {
-		if unfoldable[n.Op.Name] && n.Op.Name != "DequantizeLinear" || hasGraph(n) {
+		if !repeatable(n) {
 			continue
 		}
 		var key strings.Builder

@@ -25,6 +25,7 @@ func Default() Pipeline {
 		Fold.Named("fold-late"),   // constants inside the bodies
 		CSE,                       // statistics and transposes that several formulas share
 		Dead,                      // what merging left
+		Checkpoint,                // what is kept between blocks, if memory is short
 		Recompute,                 // what is cheaper to compute again than to keep
 		Schedule,                  // the order that holds least memory
 	}

@@ -39,6 +39,7 @@ type Options struct {
 	Temperature float64     // explain softmax(output/T); 0 is no softmax
 	TargetsOnly bool        // the outputs themselves are not wanted, save what the targets are of
 	Sums        bool        // also output relevance summed per token or pixel
+	Checkpoint  bool        // hold less memory and compute more: see pass Checkpoint
 
 	// Eval computes a node from constants; nil folds nothing.
 	Eval func(n *ir.Node, in []*ir.Tensor) ([]*ir.Tensor, error)

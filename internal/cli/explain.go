@@ -55,6 +55,7 @@ shows it.`,
 	e.source.flags(c)
 	e.recipe.flags(c)
 	e.engine.flags(c)
+	e.memoryFlag(c)
 	e.drawing.flags(c, "`FILE` to write; - is standard output")
 	e.otherMethod.flags(c)
 	f := c.Flags()
@@ -65,9 +66,10 @@ shows it.`,
 
 // engine is the flags that say what runs the model.
 type engine struct {
-	backend string
-	threads int
-	double  bool
+	backend    string
+	threads    int
+	double     bool
+	checkpoint bool
 }
 
 func (e *engine) flags(c *cobra.Command) {
@@ -76,6 +78,11 @@ func (e *engine) flags(c *cobra.Command) {
 	f.IntVar(&e.threads, "threads", 0, "processors to use; 0 is all")
 	f.BoolVar(&e.double, "double", false, "keep float64 outputs (with --backend reference)")
 	complete(c, "backend", "gorgonia", "reference")
+}
+
+// memoryFlag is for commands that run relevance and want nothing from inside.
+func (e *engine) memoryFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&e.checkpoint, "checkpoint", false, "hold less memory, for more time: keep only what passes from layer to layer or block to block, and compute the rest again")
 }
 
 func (e engine) open() (backend.Backend, error) {
@@ -141,7 +148,9 @@ func (a *app) openOrDefault(args []string) (*subject, error) {
 func (a *app) relevance(ctx context.Context, s *subject, b backend.Backend, e engine, opt lxtc.Options, f *feed) (*lxtc.Explainer, map[string]*ir.Tensor, error) {
 	p := a.progress()
 	defer p.end()
-	x, err := s.Explainer(ctx, b, opt, backend.Options{Threads: e.threads, Progress: p.tick})
+	run := a.running(e.threads)
+	run.Progress = p.tick
+	x, err := s.Explainer(ctx, b, opt, run)
 	if x != nil && x.Rewritten != nil {
 		a.afterRewrite(x.Report)
 	}

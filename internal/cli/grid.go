@@ -11,7 +11,6 @@ import (
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/attribution"
-	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/eval"
 	"github.com/lxtc/lxtc/heatmap"
 	"github.com/lxtc/lxtc/internal/diag"
@@ -54,6 +53,7 @@ parameter. npz holds the relevance of every point.`,
 	g.source.flags(c)
 	g.recipe.flags(c)
 	g.engine.flags(c)
+	g.memoryFlag(c)
 	g.drawing.flags(c, "`FILE` to draw; without it there is the table only")
 	f := c.Flags()
 	f.StringArrayVar(&g.params, "param", nil, "`NAME=VALUE,VALUE,…` of a free parameter; repeatable. One without has its default")
@@ -185,7 +185,7 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gridPoint, *passes.Report, string, error) {
 	p := a.progress()
 	defer p.end()
-	s, err := j.model.Sweep(ctx, j.backend, j.opt, backend.Options{Threads: g.threads})
+	s, err := j.model.Sweep(ctx, j.backend, j.opt, a.running(g.threads))
 	if s != nil && s.Rewritten != nil {
 		a.afterRewrite(s.Report)
 	}
@@ -238,7 +238,7 @@ func (a *app) scorePoints(ctx context.Context, j *job, g sweeping, explained []s
 		a.warn("points are not scored: that takes one tensor and one target without a temperature")
 		return nil
 	}
-	o := attribution.Options{Tensor: explained[0], Run: backend.Options{Threads: g.threads}}
+	o := attribution.Options{Tensor: explained[0], Run: a.running(g.threads)}
 	if len(j.opt.Targets) == 1 {
 		o.Target = j.opt.Targets[0]
 	}

@@ -38,6 +38,7 @@ func (a *app) begin(args []string, r recipe, e engine) (*job, error) {
 	if j.opt, err = r.options(); err != nil {
 		return nil, err
 	}
+	j.opt.Checkpoint = e.checkpoint
 	j.model, err = a.openOrDefault(args)
 	return j, err
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -20,10 +21,20 @@ func (a *app) warnOfMemory(g *ir.Graph, in map[string]*ir.Tensor) {
 	own, mapped := held(g)
 	switch need := values + own; {
 	case need > have:
-		a.warn("this takes %s of memory, and %s is free: the system may end it; explain fewer tokens, or one input at a time", size(need), size(have))
+		a.warn("this takes %s of memory, and %s is free; --checkpoint takes less, and so do fewer tokens, or one input at a time", size(need), size(have))
 	case need+mapped > have:
 		a.warn("weights of %s and %s of values do not fit into the %s of memory that is free: the weights will be read from the disk more than once, which is slow", size(mapped), size(need), size(have))
 	}
+}
+
+// running are the options of a run on some threads, which fails rather than take
+// memory that there is not.
+func (a *app) running(threads int) backend.Options {
+	o := backend.Options{Threads: threads}
+	if have, known := a.memory(); known {
+		o.Memory = have
+	}
+	return o
 }
 
 // held counts the bytes of constants that are in memory, and those that are
@@ -44,14 +55,15 @@ func held(g *ir.Graph) (own, mapped int64) {
 }
 
 // freeMemory is how much memory this process may still take, on Linux: what the
-// machine has left, or the control group around the process if that is less.
-// Pages of files count as free. Elsewhere it is not known.
+// machine has left, swap space included, or the control group around the process
+// if that is less. Pages of files count as free. Elsewhere it is not known.
 func freeMemory(root fs.FS) (bytes int64, known bool) {
 	free, known := field(root, "proc/meminfo", "MemAvailable:")
 	if !known {
 		return 0, false
 	}
-	free *= 1024
+	swap, _ := field(root, "proc/meminfo", "SwapFree:")
+	free = 1024 * (free + swap)
 	for _, group := range []struct{ limit, stat, used string }{
 		{"sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory.stat", "anon"},                               // version 2
 		{"sys/fs/cgroup/memory/memory.limit_in_bytes", "sys/fs/cgroup/memory/memory.stat", "total_rss"}, // version 1
