@@ -71,6 +71,7 @@ var outside = map[string][]string{
 	"github.com/owulveryck/onnx-go":   {"backend/onnxgo"},
 	"github.com/rivo/uniseg":          {"tokenizer"},
 	"github.com/spf13/cobra":          {"internal/cli"},
+	"github.com/spf13/pflag":          {"internal/cli"},
 	"go4.org/unsafe":                  {"backend/gorgonia"},
 	"golang.org/x/image":              {"heatmap"},
 	"golang.org/x/sys":                {"backend/cpu"},

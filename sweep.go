@@ -112,12 +112,23 @@ func (s *Sweep) turn(ctx context.Context, k int, known map[string]*ir.Tensor, va
 	for _, x := range values[name] {
 		at.Values[name] = x
 		with := maps.Clone(known)
-		with[name] = ir.Of([]float32{x}) // a scalar
+		with[name] = s.value(name, x)
 		if err := step(with); err != nil {
 			return fmt.Errorf("%s = %g: %w", name, x, err)
 		}
 	}
 	return nil
+}
+
+// value is a number as a value of a parameter: for each channel, if it has a number
+// for each.
+func (s *Sweep) value(name string, x float32) *ir.Tensor {
+	shape, _ := s.Model.Graph.Find(name).Type.Static()
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return ir.Of(slices.Repeat([]float32{x}, n), shape...)
 }
 
 // stage runs one stage and returns what is known after it.

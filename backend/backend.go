@@ -3,6 +3,7 @@ package backend
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lxtc/lxtc/ir"
 )
@@ -26,8 +27,14 @@ type Backend interface {
 type Options struct {
 	Threads int // at most this many; 0 is as many as there are processors
 
-	// WatchNaN makes a run fail at the first node whose output holds a NaN or
-	// an infinity that none of its inputs holds.
+	// Memory is the most bytes of intermediate values that a run may hold; one
+	// that needs more fails. Zero is no limit. The reference interpreter, which
+	// is for small models, has none.
+	Memory int64
+
+	// WatchNaN makes a run fail at the first node whose output holds a NaN that none
+	// of its inputs holds, be they infinite as masks are, or an infinity where they
+	// are all finite. A NaN that the model looks for itself counts as none: see Sought.
 	WatchNaN bool
 
 	// Progress is called now and then with the number of nodes run and their
@@ -63,4 +70,12 @@ type Session interface {
 	Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error)
 	Stats() Stats
 	Close() error
+}
+
+// Sought reports whether the model looks for NaNs in the results of n itself, as
+// after a softmax over nothing but padding.
+func Sought(n *ir.Node) bool {
+	return slices.ContainsFunc(n.Out, func(v *ir.Value) bool {
+		return v != nil && slices.ContainsFunc(v.Uses(), func(u ir.Use) bool { return u.Node.Op.String() == "IsNaN" })
+	})
 }

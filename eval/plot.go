@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Line is a curve of a plot: the mean score after each step.
@@ -21,9 +22,9 @@ type Line struct {
 var colors = [...]string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"}
 
 const (
-	plotWidth, plotHeight              = 640.0, 400.0
-	left, right, top, bottom           = 70.0, 190.0, 34.0, 46.0
-	areaWidth, areaHeight              = plotWidth - left - right, plotHeight - top - bottom
+	left, top, bottom                  = 70.0, 34.0, 46.0
+	areaWidth, areaHeight              = 380.0, 320.0
+	plotHeight                         = top + areaHeight + bottom
 	ticks                              = 5
 	lineStep, swatch, textSize float64 = 17, 22, 12
 )
@@ -48,6 +49,14 @@ func Plot(w io.Writer, title, score string, lines []Line) error {
 	if low == high {
 		low, high = low-1, high+1
 	}
+	step := niceStep((high - low) / ticks)
+	low, high = step*math.Floor(low/step), step*math.Ceil(high/step)
+	longest := 0
+	for _, l := range lines {
+		longest = max(longest, utf8.RuneCountInString(l.Name))
+	}
+	// A letter of Helvetica is 0.53 em wide on average; some texts are of wide ones.
+	plotWidth := left + areaWidth + 14 + swatch + 6 + 0.62*textSize*float64(longest) + 12
 	x := func(share float64) float64 { return left + share*areaWidth }
 	y := func(score float64) float64 { return top + (high-score)/(high-low)*areaHeight }
 
@@ -59,12 +68,13 @@ func Plot(w io.Writer, title, score string, lines []Line) error {
 		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", x, y, anchor, escaped(s))
 	}
 	text(left, top-14, "start", title)
-	for i := range ticks + 1 {
-		share := float64(i) / ticks
-		value := low + share*(high-low)
+	for i := range int(math.Round((high-low)/step)) + 1 {
+		value := low + float64(i)*step
 		fmt.Fprintf(&b, `<path d="M%.1f %.1fH%.1f" stroke="#ddd"/>`+"\n", left, y(value), left+areaWidth)
-		text(left-8, y(value)+4, "end", fmt.Sprintf("%.3g", value))
-		text(x(share), top+areaHeight+18, "middle", fmt.Sprintf("%d %%", 100*i/ticks))
+		text(left-8, y(value)+4, "end", fmt.Sprintf("%.6g", math.Round(value/step)*step+0))
+	}
+	for i := range ticks + 1 {
+		text(x(float64(i)/ticks), top+areaHeight+18, "middle", fmt.Sprintf("%d %%", 100*i/ticks))
 	}
 	text(left+areaWidth/2, plotHeight-10, "middle", "features removed")
 	fmt.Fprintf(&b, `<text transform="translate(16 %.1f) rotate(-90)" text-anchor="middle">%s</text>`+"\n", top+areaHeight/2, escaped(score))
@@ -84,6 +94,17 @@ func Plot(w io.Writer, title, score string, lines []Line) error {
 	b.WriteString("</svg>\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// niceStep is the least of 1, 2 or 5 times a power of ten that is not below x.
+func niceStep(x float64) float64 {
+	power := math.Pow(10, math.Floor(math.Log10(x)))
+	for _, m := range []float64{1, 2, 5} {
+		if m*power >= x {
+			return m * power
+		}
+	}
+	return 10 * power
 }
 
 // pathOf draws a curve; it is interrupted where a score is no number.

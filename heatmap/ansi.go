@@ -44,13 +44,13 @@ func drawANSI(w io.Writer, d Doc, o Options) error {
 	textScales, imageScales := scales(d, o)
 	for i, text := range d.Texts {
 		t.line("")
-		t.headline(d.target(text.Target))
+		t.headline(d.headline(text.Target, text.Tensor, text.Module))
 		t.text(text, textScales[i], o)
 		t.legend(textScales[i], text.beyond(textScales[i], o), text.sum(), o)
 	}
 	for i, m := range d.Images {
 		t.line("")
-		t.headline(d.target(m.Target))
+		t.headline(d.headline(m.Target, m.Tensor, m.Module))
 		t.picture(m, imageScales[i], o)
 		t.legend(imageScales[i], m.beyond(imageScales[i]), m.sum(), o)
 	}

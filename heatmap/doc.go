@@ -26,6 +26,8 @@ type Doc struct {
 // Text is the relevance of every token for one target.
 type Text struct {
 	Target string // such as "Paris", or "logit 7"
+	Tensor string // what the relevance is that of; "" if there is no need to say it
+	Module string // the part of the model that computes it; "" if it is not known
 	Tokens []Token
 }
 
@@ -40,6 +42,8 @@ type Token struct {
 // Image is the relevance of every pixel, or of every patch, for one target.
 type Image struct {
 	Target        string
+	Tensor        string // as of a Text
+	Module        string
 	Width, Height int
 	Values        []float64   // Height × Width, row by row
 	Picture       image.Image // what the model saw; nil when there is none

@@ -2,7 +2,9 @@ package heatmap
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -39,6 +41,32 @@ func newFaces(ttf []byte) (faces, error) {
 		out[i] = f
 	}
 	return out, nil
+}
+
+// Missing returns the characters of the document, without repetition, that the
+// font of PDF and PNG lacks, and for which they have a box. Right-to-left scripts
+// count: nothing turns their order or joins their letters there.
+func Missing(d Doc, o Options) ([]rune, error) {
+	f, err := newFaces(o.Font)
+	if err != nil {
+		return nil, err
+	}
+	var missing []rune
+	look := func(s string) {
+		for _, r := range clean(s) {
+			_, ok := f[regular].em(r)
+			if r != '\n' && runeColumns(r) > 0 && (!ok || unicode.In(r, unicode.Arabic, unicode.Hebrew)) && !slices.Contains(missing, r) {
+				missing = append(missing, r)
+			}
+		}
+	}
+	look(d.Title)
+	for _, t := range d.Texts {
+		for _, tok := range t.Tokens {
+			look(tok.Text)
+		}
+	}
+	return missing, nil
 }
 
 // face measures text in one font.

@@ -25,7 +25,7 @@ func drawHTML(w io.Writer, d Doc, o Options) error {
 	textScales, imageScales := scales(d, o)
 	for i, text := range d.Texts {
 		out := htmlFromText(text, textScales[i], o)
-		out.Headline = d.target(text.Target)
+		out.Headline = d.headline(text.Target, text.Tensor, text.Module)
 		page.Texts = append(page.Texts, out)
 	}
 	for i, m := range d.Images {
@@ -33,7 +33,7 @@ func drawHTML(w io.Writer, d Doc, o Options) error {
 		if err != nil {
 			return err
 		}
-		fig.Headline = d.target(m.Target)
+		fig.Headline = d.headline(m.Target, m.Tensor, m.Module)
 		if m.Picture == nil {
 			page.Maps = append(page.Maps, fig)
 			continue
@@ -121,6 +121,8 @@ func cssGradient(m Map) string {
 	return "linear-gradient(90deg," + strings.Join(colors, ",") + ")"
 }
 
+// In the dark the page around is dark; what is drawn keeps its colours, whose zero
+// is white, and tells browsers not to change them.
 const htmlPage = `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -128,7 +130,7 @@ const htmlPage = `<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{.Title}}</title>
 <style>
-:root { color-scheme: light; }
+:root { color-scheme: only light; }
 * { box-sizing: border-box; }
 body { margin: 0; background: #fff; color: #1a1a1a; font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
 main { max-width: 50rem; margin: 0 auto; padding: 3rem 1.5rem 4rem; }
@@ -152,6 +154,10 @@ h2 small { display: block; color: #777; font-size: .78rem; font-weight: 400; }
 figure { margin: 0; flex: 1 1 13rem; max-width: 24rem; }
 img { display: block; width: 100%; height: auto; image-rendering: pixelated; border-radius: 3px; box-shadow: 0 0 0 1px rgba(0,0,0,.1); }
 figcaption { margin-top: .35rem; color: #666; font-size: .78rem; }
+@media screen and (prefers-color-scheme: dark) {
+body { background: #17181a; }
+main { background: #fff; border-radius: 6px; margin: 2rem auto; }
+}
 </style>
 </head>
 <body>

@@ -22,7 +22,7 @@ func drawTeX(w io.Writer, d Doc, o Options) error {
 	textScales, _ := scales(d, o)
 	for i, t := range d.Texts {
 		b.WriteString("\\medskip")
-		if headline := d.target(t.Target); headline != "" {
+		if headline := d.headline(t.Target, t.Tensor, t.Module); headline != "" {
 			fmt.Fprintf(&b, "\\textbf{%s}\\par", texEscape(headline))
 		}
 		b.WriteString("\\smallskip\n")

@@ -70,7 +70,7 @@ func compose(d Doc, o Options, height float64) ([]page, faces, error) {
 	}
 	textScales, imageScales := scales(d, o)
 	for i, t := range d.Texts {
-		c.header(d.target(t.Target), t.sum(), textScales[i], t.beyond(textScales[i], o))
+		c.header(d.headline(t.Target, t.Tensor, t.Module), t.sum(), textScales[i], t.beyond(textScales[i], o))
 		c.text(t, textScales[i])
 	}
 	c.images(d, imageScales)
@@ -301,7 +301,7 @@ func (c *composer) images(d Doc, scales []float64) {
 	for i, m := range d.Images {
 		vs := views(m, scales[i], c.o)
 		if len(vs) > 1 {
-			c.header(d.target(m.Target), m.sum(), scales[i], m.beyond(scales[i]))
+			c.header(d.headline(m.Target, m.Tensor, m.Module), m.sum(), scales[i], m.beyond(scales[i]))
 			var row []cell
 			for _, v := range vs {
 				row = append(row, cell{v.img, v.caption, ""})

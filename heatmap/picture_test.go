@@ -46,18 +46,6 @@ func TestManyPixelsAreNotDwarfedByFew(t *testing.T) {
 	}
 }
 
-// A title that says the target is not said again; that of several is.
-func TestHeadline(t *testing.T) {
-	d := Doc{Title: "Why cat (y[0] = 1)?", Texts: []Text{{Target: "cat (y[0] = 1)"}}}
-	if got := d.target(d.Texts[0].Target); got != "" {
-		t.Errorf("%q is said twice", got)
-	}
-	d.Texts = append(d.Texts, Text{Target: "cat (y[0] = 1), row 1"})
-	if got, want := d.target(d.Texts[0].Target), "Target: cat (y[0] = 1)"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 func TestNewImageSumsChannels(t *testing.T) {
 	got, err := NewImage("cat", []float32{1, 2, 3, 4, 10, 20, 30, 40}, []int{1, 2, 2, 2}, nil)
 	if err != nil {

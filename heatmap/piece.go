@@ -29,13 +29,19 @@ func pieces(t Text) []piece {
 			}
 			p := piece{newline: !last, token: i, special: tok.Special, value: tok.Value}
 			p.gap, p.text = cutGap(line)
-			if p.text == "" && !p.newline {
+			if !p.newline && !visible(p.text) {
 				p.text = "·" // an empty token still has relevance to show
 			}
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// visible reports whether a text takes any room: joiners and marks on their own
+// do not.
+func visible(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return runeColumns(r) > 0 })
 }
 
 // words groups pieces that no space or line break parts.
@@ -97,13 +103,37 @@ func (d Doc) heading() string {
 	return strings.Join(parts, " · ")
 }
 
-// target is the headline of one text or picture: nothing if there is only the
-// one, and the title names its target.
-func (d Doc) target(name string) string {
-	if name == "" || len(d.Texts)+len(d.Images) == 1 && strings.Contains(d.Title, name) {
-		return ""
+// headline is that of one text or picture: its target, and where several tensors
+// are explained which it is. What the title says already is left out, unless
+// nothing would tell this one from others.
+func (d Doc) headline(target, tensor, module string) string {
+	said := strings.Contains(d.Title, target)
+	if tensor == "" || !d.severalTensors() {
+		if target == "" || said && len(d.Texts)+len(d.Images) == 1 {
+			return ""
+		}
+		return "Target: " + oneLine(target)
 	}
-	return "Target: " + oneLine(name)
+	of := "elevance of " + oneLine(tensor)
+	if module != "" {
+		of += ", from " + oneLine(module)
+	}
+	if said {
+		return "R" + of
+	}
+	return "Target: " + oneLine(target) + "; r" + of
+}
+
+// severalTensors reports whether relevance of more than one tensor is shown.
+func (d Doc) severalTensors() bool {
+	seen := map[string]bool{}
+	for _, t := range d.Texts {
+		seen[t.Tensor] = true
+	}
+	for _, m := range d.Images {
+		seen[m.Tensor] = true
+	}
+	return len(seen) > 1
 }
 
 // title is the first line of every rendering.

@@ -18,7 +18,7 @@ func drawPlain(w io.Writer, d Doc, o Options) error {
 	}
 	textScales, imageScales := scales(d, o)
 	for i, t := range d.Texts {
-		plainTarget(&b, d.target(t.Target))
+		plainTarget(&b, d.headline(t.Target, t.Tensor, t.Module))
 		for _, tok := range t.Tokens {
 			v := tok.Value
 			if tok.Special && o.SkipSpecial {
@@ -29,7 +29,7 @@ func drawPlain(w io.Writer, d Doc, o Options) error {
 		fmt.Fprintf(&b, "scale %s\n", number(textScales[i]))
 	}
 	for i, m := range d.Images {
-		plainTarget(&b, d.target(m.Target))
+		plainTarget(&b, d.headline(m.Target, m.Tensor, m.Module))
 		plainPicture(&b, m)
 		fmt.Fprintf(&b, "scale %s\n", number(imageScales[i]))
 	}

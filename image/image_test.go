@@ -1,9 +1,12 @@
 package image
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -19,6 +22,51 @@ func expected(t *testing.T) npy.Archive {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// TestFormats reads WebP, and pictures that are turned upright. A grey JPEG's
+// inverse DCT has one coefficient a block; all else is exact by construction.
+func TestFormats(t *testing.T) {
+	x, err := npy.ReadFile("testdata/formats.npz") // made by testdata/gen/image/formats.py
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range x {
+		t.Run(e.Name, func(t *testing.T) {
+			if n, d := differ(t, e.Array, open(t, e.Name)); n != 0 {
+				t.Errorf("%d bytes differ, by up to %d", n, d)
+			}
+		})
+	}
+}
+
+// TestOrientation reads what no picture tells.
+func TestOrientation(t *testing.T) {
+	tiff := "MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
+	jpeg := func(data string) []byte {
+		return append([]byte("\xff\xd8\xff\xe1\x00"), append([]byte{byte(len(data) + 8)}, "Exif\x00\x00"+data...)...)
+	}
+	tests := []struct {
+		fact string
+		file []byte
+		want int
+	}{
+		{"big endian", jpeg(tiff), 6},
+		{"no tag", jpeg("II*\x00\x08\x00\x00\x00\x00\x00"), 1},
+		{"an unknown number", jpeg(strings.Replace(tiff, "\x06", "\x09", 1)), 1},
+		{"a directory beyond the end", jpeg(strings.Replace(tiff, "\x00\x08", "\xff\xff", 1)), 1},
+		{"a segment cut off", jpeg(tiff)[:20], 1},
+		{"a PNG that ends in a chunk", []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x09eXIf"), 1},
+		{"a WebP that ends in a chunk", []byte("RIFF\x00\x00\x00\x00WEBPEXIF\xff\xff\xff\xff"), 1},
+		{"nothing", nil, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fact, func(t *testing.T) {
+			if got := Orientation(tt.file); got != tt.want {
+				t.Errorf("orientation is %d, want %d", got, tt.want)
+			}
+		})
+	}
 }
 
 // each runs a subtest for every expected array whose name starts with prefix,
@@ -139,7 +187,8 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	huge := append([]byte{}, png...)
-	copy(huge[16:], "\x00\x01\x00\x00\x00\x01\x00\x00") // 65536 × 65536
+	copy(huge[16:], "\x00\x01\x00\x00\x00\x01\x00\x00")                       // 65536 × 65536
+	bomb := crc(append([]byte{}, png...), "\x00\x00\x30\x00\x00\x00\x30\x00") // 12288 × 12288
 	tests := []struct {
 		fact string
 		file []byte
@@ -149,19 +198,40 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a cut PNG", png[:len(png)/2]},
 		{"a JPEG of three bytes", []byte("\xff\xd8\xff")},
 		{"a PNG that claims 4 gigapixels", huge},
+		{"a PNG that claims 150 megapixels in no data", bomb},
+		{"a progressive JPEG that claims 115 megapixels in no data", []byte(jpegBomb)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.fact, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			if _, err := Decode(tt.file); err == nil {
 				t.Error("decoded")
+			}
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+				t.Errorf("%d bytes were taken for a file of %d", took, len(tt.file))
 			}
 		})
 	}
 }
 
+// jpegBomb is the head of a progressive picture of 15616 × 7424, and one scan
+// of no data.
+const jpegBomb = "\xff\xd8\xff\xc2\x00\x11\x08\x3d\x00\x1d\x00\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01" +
+	"\xff\xc4\x00\x15\x00\x01" + "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" + "\x00" +
+	"\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00"
+
+// crc writes a size into the head of a PNG.
+func crc(png []byte, size string) []byte {
+	copy(png[16:], size)
+	binary.BigEndian.PutUint32(png[29:], crc32.ChecksumIEEE(png[12:29]))
+	return png
+}
+
 // FuzzDecode looks for files that make Decode panic.
 func FuzzDecode(f *testing.F) {
-	for _, pattern := range []string{"testdata/*.png", "testdata/*.jpg"} {
+	for _, pattern := range []string{"testdata/*.png", "testdata/*.jpg", "testdata/*.webp"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			f.Fatal(err)

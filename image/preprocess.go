@@ -84,6 +84,9 @@ func (p Preprocess) Apply(m *RGB) (Tensor, error) {
 		m = m.grey()
 	}
 	if w, h := p.size(m); w != m.Width || h != m.Height {
+		if int64(w)*int64(h) > maxPrepared {
+			return Tensor{}, fmt.Errorf("image: preprocessing %s: %d × %d pixels are more than %d", p.Name, w, h, maxPrepared)
+		}
 		var err error
 		if m, err = m.Resize(w, h, p.Filter); err != nil {
 			return Tensor{}, err
@@ -95,12 +98,19 @@ func (p Preprocess) Apply(m *RGB) (Tensor, error) {
 	return p.tensor(m), nil
 }
 
+// maxPrepared bounds the pixels that a file beside a model makes of a picture:
+// 8192 × 8192, which take a gigabyte as they are prepared.
+const maxPrepared = 1 << 26
+
 // check refuses numbers that cannot mean anything.
 func (p Preprocess) check() error {
 	for _, side := range []int{p.ShortSide, p.Width, p.Height, p.CropWidth, p.CropHeight} {
 		if side < 0 || side > maxSide {
 			return fmt.Errorf("side %d is not within 0 to %d", side, maxSide)
 		}
+	}
+	if int64(p.CropWidth)*int64(p.CropHeight) > maxPrepared {
+		return fmt.Errorf("a crop of %d × %d pixels, more than %d", p.CropWidth, p.CropHeight, maxPrepared)
 	}
 	if (p.Width > 0) != (p.Height > 0) || (p.CropWidth > 0) != (p.CropHeight > 0) {
 		return fmt.Errorf("a width without a height, or a height without a width")

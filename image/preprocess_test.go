@@ -205,6 +205,8 @@ func TestApplyRefuses(t *testing.T) {
 		{"a negative side", Preprocess{Scale: 1, ShortSide: -1}},
 		{"a mean that is no number", Preprocess{Scale: 1, Mean: all(math.NaN())}},
 		{"a long side over the limit", Preprocess{Scale: 1, ShortSide: 30000}},
+		{"a gigapixel", Preprocess{Scale: 1, Width: maxSide, Height: maxSide}},
+		{"a crop of a gigapixel", Preprocess{Scale: 1, CropWidth: maxSide, CropHeight: maxSide}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.fact, func(t *testing.T) {

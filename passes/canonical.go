@@ -1,6 +1,10 @@
 package passes
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -8,7 +12,9 @@ import (
 var Canonical = Pass{
 	Name: "canonical",
 	Doc: "one way to say each thing\n\n" +
-		"Nodes that change nothing go: Identity, Dropout, a Cast to the type that is there, a Concat or Sum of one, two Transposes of which one undoes the other. Their names stay as aliases. " +
+		"Nodes that change nothing go: Identity, Dropout, a Cast to the type that is there, a Concat or Sum of one, a Pad by nothing, two Transposes of which one undoes the other. Their names stay as aliases. " +
+		"Two Transposes or Casts of one value that do the same are one: an activation that reads its operand twice is not known if it reads two. " +
+		"A pooling loses a ceil_mode that changes no size, for which runtimes tell sizes wrongly. " +
 		"A CastLike is a Cast: it does not depend on the tensor that it takes the type of.",
 	After: []string{"fold"},
 	Run:   canonical,
@@ -16,7 +22,21 @@ var Canonical = Pass{
 
 func canonical(c *Context, m *ir.Model) error {
 	g := m.Graph
+	moved := map[string]*ir.Node{}
 	for n := range g.Nodes() {
+		if roundedInVain(n) {
+			c.Did("ceil_mode of no use", n.String(), n.Op.String())
+			n.Attrs = n.Attrs.Without("ceil_mode")
+		}
+		key := moveKey(n)
+		if twin := moved[key]; twin != nil && !c.Kept(m, n.Out[0]) && !c.Kept(m, twin.Out[0]) {
+			c.Did("same", n.String(), twin.String())
+			replaceKeepingNames(m, n.Out[0], twin.Out[0])
+			if err := g.Remove(n); err != nil {
+				return err
+			}
+			continue
+		}
 		if to := likeType(n); to != ir.Undefined && to != n.In[0].Type.Elem {
 			c.Did("type known", n.String(), to.String())
 			if err := castTo(m, n, to); err != nil {
@@ -29,6 +49,9 @@ func canonical(c *Context, m *ir.Model) error {
 		}
 		x, why := same(n)
 		if x == nil {
+			if key != "" {
+				moved[key] = n
+			}
 			continue
 		}
 		first := n.In[0].Def // of two Transposes
@@ -57,6 +80,7 @@ func canonical(c *Context, m *ir.Model) error {
 			return err
 		}
 		if why == transposedBack && first.Out[0].NumUses() == 0 {
+			delete(moved, moveKey(first))
 			if err := g.Remove(first); err != nil {
 				return err
 			}
@@ -108,6 +132,14 @@ func same(n *ir.Node) (x *ir.Value, why string) {
 		if len(n.In) == 1 {
 			return n.In[0], "of one"
 		}
+	case "Pad":
+		if len(n.In) < 2 || !n.In[1].IsConst() {
+			return nil, ""
+		}
+		pads, err := n.In[1].Data.Int64s()
+		if err == nil && !slices.ContainsFunc(pads, func(p int64) bool { return p != 0 }) {
+			return n.In[0], "by nothing"
+		}
 	case "Transpose":
 		if d := n.In[0].Def; d != nil && d.Op == n.Op && undoes(n, d) {
 			return d.In[0], transposedBack
@@ -117,6 +149,46 @@ func same(n *ir.Node) (x *ir.Value, why string) {
 }
 
 const transposedBack = "transposed back"
+
+// moveKey is equal for Transposes and Casts that do the same, and empty for other
+// operators: rules for these add up what arrives, and need not be told apart.
+func moveKey(n *ir.Node) string {
+	if n.Op.Domain != "" || n.Op.Name != "Transpose" && n.Op.Name != "Cast" {
+		return ""
+	}
+	var key strings.Builder
+	fmt.Fprintf(&key, "%s %p", n.Op, n.In[0])
+	writeAttrs(&key, n.Attrs)
+	return key.String()
+}
+
+// roundedInVain reports whether n is a pooling with ceil_mode whose result has
+// the size that it has without. So it is where strides come out even, and where
+// the last window would begin in the padding and is left out, which the shape
+// inference of ONNX before opset 22 forgets.
+func roundedInVain(n *ir.Node) bool {
+	if n.Attrs.Int("ceil_mode", 0) == 0 || n.Attrs.String("auto_pad", "NOTSET") != "NOTSET" {
+		return false
+	}
+	kernel, at := n.Attrs.Ints("kernel_shape"), func(name string, i int, otherwise int64) int64 {
+		if v := n.Attrs.Ints(name); i < len(v) {
+			return v[i]
+		}
+		return otherwise
+	}
+	in, out := n.In[0].Type, n.Out[0].Type
+	if in.Rank() != len(kernel)+2 || out.Rank() != in.Rank() {
+		return false
+	}
+	for i, k := range kernel {
+		size, known := in.Shape[i+2].Num()
+		span := size + at("pads", i, 0) + at("pads", i+len(kernel), 0) - at("dilations", i, 1)*(k-1) - 1
+		if !known || !out.Shape[i+2].Is(span/max(at("strides", i, 1), 1)+1) {
+			return false
+		}
+	}
+	return true
+}
 
 // likeType is the element type that a CastLike gives, Undefined if n is none or
 // it is not known.

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lxtc/lxtc/ir"
@@ -12,7 +13,7 @@ var Fold = Pass{
 	Name: "fold",
 	Doc: "compute what is constant\n\n" +
 		"Constant nodes become constants of the graph; nodes with constant inputs are computed; shape arithmetic whose result follows from types is replaced by its result. " +
-		"Weights stay as they are: a result larger than 4 MiB, or a moved copy larger than 64 KiB, is not stored, and quantized weights are not unpacked.",
+		"Weights stay as they are: a result larger than 4 MiB, or a moved copy or one that a rule changes larger than 64 KiB, is not stored, and quantized weights are not unpacked.",
 	Run: fold,
 }
 
@@ -27,7 +28,7 @@ const moveLimit = 64 << 10
 // unfoldable operators have constant inputs in ordinary models and must still
 // run: random numbers, and 4-bit and 8-bit weights that stay packed.
 var unfoldable = map[string]bool{
-	"DequantizeLinear": true, "RandomNormal": true, "RandomNormalLike": true, "RandomUniform": true,
+	"DequantizeLinear": true, "DequantizeBnb4": true, "RandomNormal": true, "RandomNormalLike": true, "RandomUniform": true,
 	"RandomUniformLike": true, "Multinomial": true, "Bernoulli": true, "Dropout": true,
 }
 
@@ -185,7 +186,7 @@ func foldEval(c *Context, m *ir.Model, n *ir.Node) []*ir.Tensor {
 		size += int64(len(v.Data.Raw))
 	}
 	limit := int64(foldLimit)
-	if op := m.Ops.Lookup(n.Op); op != nil && op.Moves || n.Op.Name == "Cast" && isHalf(n.In[0]) {
+	if op := m.Ops.Lookup(n.Op); op != nil && op.Moves || n.Op.Name == "Cast" && isHalf(n.In[0]) || changesWeight(n) {
 		limit = moveLimit
 	}
 	if size > limit || !smallResult(n, limit) {
@@ -202,6 +203,35 @@ func foldEval(c *Context, m *ir.Model, n *ir.Node) []*ir.Tensor {
 		}
 	}
 	return out
+}
+
+// changesWeight reports whether n is what a rule makes of a weight, element by
+// element, and only products read it. They can do that to the piece that they are
+// about to read; several rules would keep several copies of all weights.
+func changesWeight(n *ir.Node) bool {
+	switch n.Op.String() {
+	case "Relu", "Min", "Max", "Abs":
+	case "Mul":
+		if n.In[0] != n.In[1] {
+			return false
+		}
+	default:
+		return false
+	}
+	return onlyMultiplied(n.Out[0])
+}
+
+// onlyMultiplied reports whether products are all that reads v, or its transpose.
+func onlyMultiplied(v *ir.Value) bool {
+	return v.NumUses() > 0 && !v.Def.Graph().IsOutput(v) && !slices.ContainsFunc(v.Uses(), func(u ir.Use) bool {
+		switch u.Node.Op.String() {
+		case "MatMul", "Gemm", "lxt.Linear":
+			return u.Index > 1
+		case "Transpose":
+			return !onlyMultiplied(u.Node.Out[0])
+		}
+		return true
+	})
 }
 
 func smallResult(n *ir.Node, limit int64) bool {

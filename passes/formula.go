@@ -63,7 +63,7 @@ func (w *walk) formula(n *ir.Node, rule rules.Call) *formula {
 	f.ctx.Inputs = map[string]*ir.Value{}
 	for _, p := range rule.Rule.Params {
 		if fr, ok := rule.Free(p.Name); ok {
-			x := f.body.Input(p.Name, ir.Type{Elem: ir.Float, Shape: []ir.Dim{}})
+			x := f.body.Input(p.Name, fr.Type())
 			free[x], f.ctx.Inputs[p.Name] = fr, x
 		}
 	}
@@ -89,7 +89,7 @@ func (w *walk) formula(n *ir.Node, rule rules.Call) *formula {
 		if x.NumUses() == 0 {
 			continue
 		}
-		arg := actual[x]
+		arg := w.guarded(n, actual[x])
 		if fr, ok := free[x]; ok && b.Err() == nil {
 			arg = w.parameter(fr)
 		}

@@ -90,9 +90,12 @@ func (b *binder) fitLinear() error {
 			continue
 		}
 		o := describe(n)
-		if line.Call.Rule.OnlyLinear {
-			return diag.Errorf("LX3002", "rule %s (%s) is for operators that are linear in what is explained, and %s is not", line.Call, line.Pos, n.Op).In(b.m.File).At(o.Node, o.Op).
-				Help("give the operator another rule in a rule map: identity hands everything to its one live input, epsilon shares by its derivative")
+		if line.Call.OnlyLinear() {
+			e := diag.Errorf("LX3002", "rule %s (%s) is for operators that are linear in what is explained, and %s is not", line.Call, line.Pos, n.Op).In(b.m.File).At(o.Node, o.Op)
+			if line.Call.Rule.OnlyLinear {
+				return e.Help("give the operator another rule in a rule map: identity hands everything to its one live input, epsilon shares by its derivative")
+			}
+			return e.Help("what it absorbs is not known there: put a line above, such as `%s => %s`, without absorbed", n.Op, line.Call.Rule.Name)
 		}
 		if key := n.Op.String() + line.Pos; !warned[key] {
 			warned[key] = true
@@ -107,7 +110,7 @@ func (b *binder) fitLinear() error {
 func (b *binder) fits(n *ir.Node, call rules.Call) bool {
 	rule := call.Rule
 	stabilized := !slices.Contains(call.Args, "none") && !slices.Contains(call.Args, "zeros")
-	if !rule.OnlyLinear && (!rule.Linear || !stabilized) {
+	if !call.OnlyLinear() && (!rule.Linear || !stabilized) {
 		return true
 	}
 	live := make([]bool, len(n.In))

@@ -161,11 +161,11 @@ func (w *walk) parameter(f rules.Free) *ir.Value {
 		v = w.m.Graph.Inputs[i] // of a model that was rewritten before
 	}
 	if v == nil {
-		v = w.m.Graph.Input(f.Name, ir.Type{Elem: ir.Float, Shape: []ir.Dim{}})
+		v = w.m.Graph.Input(f.Name, f.Type())
 	}
 	w.free[f.Name] = v
-	if f.Default != nil {
-		v.Default = ir.Of([]float32{*f.Default})
+	if t := f.Value(); t != nil {
+		v.Default = t
 	}
 	return v
 }
@@ -199,7 +199,11 @@ func (w *walk) node(n *ir.Node) error {
 	}
 	if rule.AtZero() && w.c.Form == GradientForm && !w.lossy[rule.Rule] {
 		w.lossy[rule.Rule] = true
-		w.c.Warn("rule %s gives relevance to inputs that are 0, which gradient form loses: use explicit form", rule.Rule.Name)
+		way := "use explicit form"
+		if !rule.Rule.AtZero {
+			way = "use absorbed=active, or explicit form"
+		}
+		w.c.Warn("rule %s gives relevance to inputs that are 0, which gradient form loses: %s", rule.Rule.Name, way)
 	}
 	call, to, err := w.call(n, rule)
 	if err != nil {
@@ -209,20 +213,20 @@ func (w *walk) node(n *ir.Node) error {
 		return nil
 	}
 	for k, i := range to {
-		w.add(n.In[i], w.guarded(n, call.Out[k]))
+		w.add(n.In[i], call.Out[k])
 	}
 	w.c.Did(rule.String(), n.String(), call.Op.String())
 	return nil
 }
 
-// guarded returns r, what flows back through n, with 0 where n's result is NaN if
-// the model guards against that: a softmax over nothing but padding is 0/0, which
-// the model replaces by 0, and no relevance arrives there. But 0·NaN is NaN.
-func (w *walk) guarded(n *ir.Node, r *ir.Value) *ir.Value {
-	if n.Op.String() != "Softmax" {
-		return r
+// guarded returns v, an input or result of n, but of a softmax's result 0 where it is
+// NaN, if the model guards against that: over nothing but padding a softmax is 0/0,
+// which the model replaces by 0, and no relevance arrives there. But 0·NaN is NaN.
+func (w *walk) guarded(n *ir.Node, v *ir.Value) *ir.Value {
+	if n.Op.String() != "Softmax" || v != n.Out[0] {
+		return v
 	}
-	for _, u := range n.Out[0].Uses() {
+	for _, u := range v.Uses() {
 		if u.Node.Op.String() != "IsNaN" {
 			continue
 		}
@@ -230,10 +234,10 @@ func (w *walk) guarded(n *ir.Node, r *ir.Value) *ir.Value {
 		if slices.ContainsFunc(nan.Uses(), func(u ir.Use) bool { return u.Node.Op.String() == "Where" }) {
 			b := w.m.At(w.m.Graph, nil)
 			b.Origin = "relevance/guard <- " + n.String()
-			return b.Op("Where", nan, b.Scalar(0, r), r)
+			return b.Op("Where", nan, b.Scalar(0, v), v)
 		}
 	}
-	return r
+	return v
 }
 
 // add sums what arrives at v.

@@ -38,10 +38,12 @@ func Stages(ctx context.Context, m *ir.Model, names []string) ([]*ir.Model, erro
 type stages struct {
 	of     map[*ir.Value]int
 	readBy map[*ir.Value]uint64
+
+	anew reach // weights as they are unpacked, moved or changed by a rule: every stage makes them for itself
 }
 
 func stagesOf(g *ir.Graph, names []string) stages {
-	s := stages{map[*ir.Value]int{}, map[*ir.Value]uint64{}}
+	s := stages{map[*ir.Value]int{}, map[*ir.Value]uint64{}, reach{}}
 	for _, v := range g.Inputs {
 		s.of[v] = slices.Index(names, v.Name) + 1
 	}
@@ -55,11 +57,23 @@ func stagesOf(g *ir.Graph, names []string) stages {
 		}
 		for _, v := range n.Out {
 			if v != nil {
-				s.of[v] = last
+				s.of[v], s.anew[v] = last, s.ofWeights(n)
 			}
 		}
 	}
 	return s
+}
+
+// ofWeights reports whether n makes another form of a weight, which products read
+// without that it is there.
+func (s stages) ofWeights(n *ir.Node) bool {
+	switch n.Op.String() {
+	case "Cast", "DequantizeLinear", "lxt.DequantizeBnb4", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Identity",
+		"Relu", "Min", "Max", "Abs", "Mul":
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(n.In, func(v *ir.Value) bool { return v != nil && v.Data == nil && !s.anew[v] })
 }
 
 // cut returns a copy of m that computes what stage k does.
@@ -79,7 +93,7 @@ func (s stages) cut(ctx context.Context, m *ir.Model, k int) (*ir.Model, error) 
 	for n := range m.Graph.Nodes() {
 		for _, v := range n.Out {
 			switch {
-			case v == nil:
+			case v == nil || s.anew[v] && !m.Graph.IsOutput(v):
 			case s.of[v] < k && s.readBy[v]>>k&1 == 1:
 				old := twin[v.Name]
 				g.Rename(old, v.Name+":earlier")

@@ -70,6 +70,32 @@ g (float[2] x, float a, float b, bool ok) => (float[2] once, float[2] often, flo
 	}
 }
 
+// TestStagesUnpackWeightsThemselves says that what products need of a weight does not
+// pass from stage to stage, where it would have to be there as a whole.
+func TestStagesUnpackWeightsThemselves(t *testing.T) {
+	m, err := ir.Parse(`g (float[1,2] x, float a) => (float[1,2] y) <float16[2,2] h = {1, 2, 3, 4}> {
+  w = Cast <to = 1> (h)
+  up = Relu (w)
+  turned = Transpose (up)
+  z = MatMul (x, up)
+  s = Mul (z, a)
+  y = MatMul (s, turned)
+}`, ops.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, err := passes.Stages(t.Context(), m, []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"z"}, valueNames(stages[0].Graph.Outputs)); d != "" {
+		t.Errorf("stage 0 computes for others (-want +got):\n%s", d)
+	}
+	if err := ir.Verify(stages[1]); err != nil {
+		t.Error(err)
+	}
+}
+
 func valueNames(vs []*ir.Value) []string {
 	names := []string{}
 	for _, v := range vs {

@@ -283,7 +283,7 @@ func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
 	}
 	if why := c.whole(n); why != "" {
 		return e.Detail("its parts have rules, but %s", why).
-			Help("export the model with fixed sizes, or use --allow-missing to let nothing flow there")
+			Help("give its sizes (lxtc rewrite --size NAME=N; onnx.Sizes in Go), or export the model with fixed ones, or use --allow-missing to let nothing flow there")
 	}
 	if severs(m, n) != "" {
 		for _, s := range c.skipped(Dequantize) {

@@ -1,11 +1,16 @@
 package rules
 
-import "github.com/lxtc/lxtc/ir"
+import (
+	"slices"
+
+	"github.com/lxtc/lxtc/ir"
+)
 
 // ZPlus keeps positive contributions only: zennit's ZPlus, the αβ rule with
 // α = 1 and β = 0.
 var ZPlus = &Rule{
-	Name: "zplus",
+	Name:    "zplus",
+	Aliases: []string{"excitation"},
 	Doc: "keep positive contributions only\n\n" +
 		"z⁺ = x⁺w⁺ + x⁻w⁻ + b⁺, R_x = x⁺ (s w⁺) + x⁻ (s w⁻), s = R / (z⁺ + ε). zennit's ZPlus, αβ with α = 1, β = 0; Bach et al. 2015. " +
 		"For plain inputs z⁺ = x w⁺ + b⁺, R_x = x (s w⁺).",
@@ -32,7 +37,7 @@ var AlphaBeta = &Rule{
 	Name: "alphabeta",
 	Doc: "weigh positive against negative contributions\n\n" +
 		"z⁺ = x⁺w⁺ + x⁻w⁻ + b⁺, z⁻ = x⁺w⁻ + x⁻w⁺ + b⁻, R_x = α (x⁺ (s⁺w⁺) + x⁻ (s⁺w⁻)) - β (x⁺ (s⁻w⁻) + x⁻ (s⁻w⁺)), s± = R / (z± + ε), β = α - 1. zennit's AlphaBeta; Bach et al. 2015.",
-	Params: bySign(Param{Name: "alpha", Default: "2", Doc: "the weight of positive contributions; β is α - 1"}),
+	Params: bySign(Param{Name: "alpha", Default: "2", List: true, Doc: "the weight of positive contributions, or for each output channel: 2/1/1; β is α - 1"}),
 	Dialects: []Dialect{
 		{"zennit", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed"}},
 		{"innvestigate", []string{"eps=1e-7", "stabilizer=zeros", "bias=full", "inputs=signed"}},
@@ -43,15 +48,14 @@ var AlphaBeta = &Rule{
 		l := signsOf(c)
 		_, r := c.Arriving()
 		up, down := l.split(c.Pos, c.NegPart, l.changed(c.Pos)), l.split(c.NegPart, c.Pos, l.changed(c.NegPart))
-		alpha, known := c.Call.Float("alpha")
-		if known && alpha < 1 {
+		if _, free := c.Call.Free("alpha"); !free && slices.Min(c.Call.Attr("alpha").([]float32)) < 1 {
 			c.Fail("rule alphabeta: alpha is %s, want at least 1", c.Call.Word("alpha"))
 		}
 		u := up.z()
-		if known && alpha == 1 {
+		if alpha, known := c.Call.Float("alpha"); known && alpha == 1 {
 			return l.share(flow{up, c.Ratio(r, u), u})
 		}
-		a := c.Param("alpha", r)
+		a := c.ParamAlong("alpha", r, l.channels(r))
 		minusBeta := c.Sub(c.Scalar(1, r), a)
 		d := down.z()
 		return l.share(flow{up, c.Mul(a, c.Ratio(r, u)), u}, flow{down, c.Mul(minusBeta, c.Ratio(r, d)), d})

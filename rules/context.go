@@ -20,7 +20,7 @@ type Context struct {
 	NonNegative []bool
 
 	// Inputs are the free parameters of the call, by the name of the rule's
-	// parameter: scalars of type float.
+	// parameter: scalars of type float, or lists.
 	Inputs map[string]*ir.Value
 
 	params  map[string]*ir.Value
@@ -71,28 +71,27 @@ func (c *Context) Param(name string, like *ir.Value) *ir.Value {
 // the build if the axis is known to be of another length: broadcasting would
 // otherwise repeat the only channel of a grey picture.
 func (c *Context) ParamAlong(name string, x *ir.Value, axis int) *ir.Value {
-	if c.Inputs[name] != nil {
-		return c.Param(name, x)
+	v, have, rank := c.Inputs[name], 0, x.Type.Rank()
+	if f, free := c.Call.Free(name); free {
+		have = f.Len
+	} else {
+		have = len(c.Call.Attr(name).([]float32))
+		v = c.OpA("Constant", ir.Attrs{{Name: "value_floats", Value: ir.Ref{Name: name, Kind: []float32(nil)}}})
 	}
-	if have := len(c.Call.Attr(name).([]float32)); have > 1 && axis < x.Type.Rank() {
+	if have > 1 && axis < rank {
 		if want, ok := x.Type.Shape[axis].Num(); ok && int64(have) != want {
 			return c.Fail("%d numbers for %s, where axis %d has %d: give one number, or one for each", have, name, axis, want)
 		}
 	}
-	v := c.as(c.OpA("Constant", ir.Attrs{{Name: "value_floats", Value: ir.Ref{Name: name, Kind: []float32(nil)}}}), x)
-	rank := x.Type.Rank()
+	if v = c.as(v, x); have == 0 {
+		return v
+	}
 	if rank <= 1 {
 		return v
 	}
 	shape := slices.Repeat([]int64{1}, rank)
 	shape[axis] = -1
 	return c.OpA("Reshape", nil, v, c.Ints(shape...))
-}
-
-// ParamLike returns the named list parameter in the shape of x: one number for
-// all of it, or one for each channel, which is axis 1.
-func (c *Context) ParamLike(name string, x *ir.Value) *ir.Value {
-	return c.like(x, c.ParamAlong(name, x, 1))
 }
 
 // as casts a float to the element type of like.
@@ -261,9 +260,9 @@ func (c *Context) NegPart(v *ir.Value) *ir.Value { return c.Op("Min", v, c.Scala
 func (c *Context) Relevance() []*ir.Value { return c.Call.Rule.Relevance(c) }
 
 // Gradient asks the rule for its gradient form, and converts the explicit form
-// at its border if there is none.
+// at its border if there is none, or if it has to hand on what was absorbed.
 func (c *Context) Gradient() []*ir.Value {
-	if c.Call.Rule.Gradient != nil {
+	if c.Call.Rule.Gradient != nil && !c.Call.Redistributes() {
 		return c.Call.Rule.Gradient(c)
 	}
 	return c.converted()
@@ -274,7 +273,7 @@ func (c *Context) Gradient() []*ir.Value {
 func (c *Context) converted() []*ir.Value {
 	for i, g := range c.R {
 		if g != nil {
-			c.R[i] = c.finite(c.Node.Out[i], c.Mul(c.Node.Out[i], g))
+			c.R[i] = c.Mul(c.finite(c.Node.Out[i]), g)
 		}
 	}
 	rs := c.Call.Rule.Relevance(c)
@@ -291,17 +290,17 @@ func (c *Context) converted() []*ir.Value {
 	return out
 }
 
-// finite is r = z∘G, but 0 where z is infinite if the node may add a mask: G is 0
-// there, behind a softmax, and -∞·0 is no number.
-func (c *Context) finite(z, r *ir.Value) *ir.Value {
+// finite is z, but 0 where it is infinite if the node may add a mask: G is 0 there,
+// behind a softmax, and -∞·0 is no number.
+func (c *Context) finite(z *ir.Value) *ir.Value {
 	masks := false
 	for i, v := range c.Node.In {
 		masks = masks || v != nil && i < len(c.Want) && !c.Want[i]
 	}
 	if name := c.Node.Op.Name; !masks || name != "Add" && name != "Sub" && name != "Where" {
-		return r
+		return z
 	}
-	return c.Op("Where", c.Op("IsInf", z), c.Scalar(0, r), r)
+	return c.Op("Where", c.Op("IsInf", z), c.Scalar(0, z), z)
 }
 
 // over is G = R/x, and 0 where x is 0: there R = x∘G carries nothing, and a G

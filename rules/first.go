@@ -13,7 +13,7 @@ var ZBox = &Rule{
 	Params: append([]Param{
 		{Name: "low", Default: "-1", List: true, Doc: "the lowest value of the input, or of each channel: -2.1/-2/-1.8"},
 		{Name: "high", Default: "1", List: true, Doc: "the highest value, likewise"},
-	}, stabilized("1e-6")...),
+	}, append(stabilized("1e-6"), absorbing())...),
 	Dialects:   zeros(),
 	Conserves:  true,
 	OnlyLinear: true,
@@ -21,13 +21,15 @@ var ZBox = &Rule{
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
 		x := l.input()
-		low, high := c.ParamLike("low", x), c.ParamLike("high", x)
+		bound := func(name string) *ir.Value { return c.like(x, c.ParamAlong(name, x, l.features())) }
+		low, high := bound("low"), bound("high")
 		at, atLow, atHigh := l.at(x, same, nil), l.at(low, c.Pos, nil), l.at(high, c.NegPart, nil)
 		_, arriving := c.Arriving()
-		s := c.Ratio(arriving, c.Sub(c.Sub(at.Out[0], atLow.Out[0]), atHigh.Out[0]))
+		z := c.Sub(c.Sub(at.Out[0], atLow.Out[0]), atHigh.Out[0])
+		s := c.Ratio(arriving, z)
 		r := c.Mul(x, l.back(at, s))
 		r = c.Sub(r, c.Mul(low, l.back(atLow, s)))
-		return c.Only(l.x, c.Sub(r, c.Mul(high, l.back(atHigh, s))))
+		return l.answer(c.Sub(r, c.Mul(high, l.back(atHigh, s))), c.Mul(s, z))
 	},
 }
 
@@ -35,7 +37,7 @@ var ZBox = &Rule{
 var WSquare = &Rule{
 	Name:   "wsquare",
 	Doc:    "share by the squares of the weights\n\nz = Σ w² + b², R_x = s w², s = R / (z + ε). zennit's WSquare; Montavon et al. 2017, without the bias there.",
-	Params: append(stabilized("1e-6"), biasParam("keep", "zero", "share")),
+	Params: append(stabilized("1e-6"), biasParam("keep", "zero"), absorbing()),
 	Dialects: []Dialect{
 		{"zennit", []string{"eps=1e-6", "stabilizer=sign", "bias=keep"}},
 		{"innvestigate", []string{"eps=1e-7", "stabilizer=zeros", "bias=zero"}},
@@ -59,7 +61,7 @@ var WSquare = &Rule{
 var Flat = &Rule{
 	Name:       "flat",
 	Doc:        "share equally among connected inputs\n\nR_x = s 1, s = R / (n + ε) for n inputs in reach: epsilon with all weights and inputs 1, without bias. zennit's Flat; Lapuschkin et al. 2019.",
-	Params:     stabilized("1e-6"),
+	Params:     append(stabilized("1e-6"), absorbing()),
 	Dialects:   zeros(),
 	Conserves:  true,
 	OnlyLinear: true,
@@ -68,7 +70,8 @@ var Flat = &Rule{
 		l := linearOf(c)
 		n := l.connected()
 		_, r := c.Arriving()
-		return c.Only(l.x, l.back(n, c.Ratio(r, n.Out[0])))
+		s := c.Ratio(r, n.Out[0])
+		return l.answer(l.back(n, s), c.Mul(s, n.Out[0]))
 	},
 }
 

@@ -40,19 +40,19 @@ func TestFormulas(t *testing.T) {
 		x, r              []float64
 		want              []float64 // relevance of x
 	}{
-		{"epsilon, z below zero", dense, "epsilon(1)", []float64{1, -2, 3}, []float64{8}, []float64{-4, 4, 6}},                                         // s = 8/(-3-1)
-		{"epsilon, z above zero", dense, "epsilon(1)", []float64{-1, 2, -3}, []float64{8}, []float64{-4, 4, 6}},                                        // s = 8/(3+1)
-		{"epsilon, z zero counts as above", dense, "epsilon(1)", []float64{1, 1, 3}, []float64{8}, []float64{16, 8, -24}},                              // s = 8/1
-		{"epsilon, LXT's stabilizer", dense, "epsilon(1, plus)", []float64{1, -2, 3}, []float64{8}, []float64{-8, 8, 12}},                              // s = 8/(-3+1)
-		{"epsilon, no stabilizer", dense, "epsilon(1, none)", []float64{1, -2, 3}, []float64{6}, []float64{-4, 4, 6}},                                  // s = 6/-3
-		{"epsilon, bias takes its share", biased, "epsilon(0)", []float64{1, -2, 3}, []float64{8}, []float64{4, -4, 6}},                                // s = 8/(3+1)
-		{"epsilon, bias left out", biased, "epsilon(0, zero)", []float64{1, -2, 3}, []float64{6}, []float64{4, -4, 6}},                                 // s = 6/3
-		{"epsilon, what the bias takes shared", biased, "epsilon(0, share)", []float64{1, -2, 3}, []float64{8}, []float64{14. / 3, -10. / 3, 20. / 3}}, // 8 - 6 = 2 are left, 2/3 each
-		{"epsilon, only zeros replaced", dense, "epsilon(1, zeros)", []float64{1, -2, 3}, []float64{6}, []float64{-4, 4, 6}},                           // s = 6/-3
-		{"epsilon, a zero replaced", dense, "epsilon(1, zeros)", []float64{1, 1, 3}, []float64{8}, []float64{16, 8, -24}},                              // s = 8/1
-		{"epsilon, clipped", dense, "epsilon(4, clip)", []float64{1, -2, 3}, []float64{8}, []float64{-4, 4, 6}},                                        // s = 8/-4
-		{"epsilon, clipped where there is enough", dense, "epsilon(2, clip)", []float64{1, -2, 3}, []float64{6}, []float64{-4, 4, 6}},                  // s = 6/-3
-		{"epsilon, in units of z", dense, "epsilon(1, scaled)", []float64{1, -2, 3}, []float64{12}, []float64{-4, 4, 6}},                               // s = 12/(-3-3)
+		{"epsilon, z below zero", dense, "epsilon(1)", []float64{1, -2, 3}, []float64{8}, []float64{-4, 4, 6}},                                          // s = 8/(-3-1)
+		{"epsilon, z above zero", dense, "epsilon(1)", []float64{-1, 2, -3}, []float64{8}, []float64{-4, 4, 6}},                                         // s = 8/(3+1)
+		{"epsilon, z zero counts as above", dense, "epsilon(1)", []float64{1, 1, 3}, []float64{8}, []float64{16, 8, -24}},                               // s = 8/1
+		{"epsilon, LXT's stabilizer", dense, "epsilon(1, plus)", []float64{1, -2, 3}, []float64{8}, []float64{-8, 8, 12}},                               // s = 8/(-3+1)
+		{"epsilon, no stabilizer", dense, "epsilon(1, none)", []float64{1, -2, 3}, []float64{6}, []float64{-4, 4, 6}},                                   // s = 6/-3
+		{"epsilon, bias takes its share", biased, "epsilon(0)", []float64{1, -2, 3}, []float64{8}, []float64{4, -4, 6}},                                 // s = 8/(3+1)
+		{"epsilon, bias left out", biased, "epsilon(0, zero)", []float64{1, -2, 3}, []float64{6}, []float64{4, -4, 6}},                                  // s = 6/3
+		{"epsilon, what the bias takes shared", biased, "epsilon(0, shared)", []float64{1, -2, 3}, []float64{8}, []float64{14. / 3, -10. / 3, 20. / 3}}, // 8 - 6 = 2 are left, 2/3 each
+		{"epsilon, only zeros replaced", dense, "epsilon(1, zeros)", []float64{1, -2, 3}, []float64{6}, []float64{-4, 4, 6}},                            // s = 6/-3
+		{"epsilon, a zero replaced", dense, "epsilon(1, zeros)", []float64{1, 1, 3}, []float64{8}, []float64{16, 8, -24}},                               // s = 8/1
+		{"epsilon, clipped", dense, "epsilon(4, clip)", []float64{1, -2, 3}, []float64{8}, []float64{-4, 4, 6}},                                         // s = 8/-4
+		{"epsilon, clipped where there is enough", dense, "epsilon(2, clip)", []float64{1, -2, 3}, []float64{6}, []float64{-4, 4, 6}},                   // s = 6/-3
+		{"epsilon, in units of z", dense, "epsilon(1, scaled)", []float64{1, -2, 3}, []float64{12}, []float64{-4, 4, 6}},                                // s = 12/(-3-3)
 		{"norm", "g (float[3] x, float[3] u) => (float[3] z) { z = Add (x, u) }", "norm(0)", []float64{2, 2, 6}, []float64{8, 12, 16}, []float64{4, 6, 12}},
 		{"mean", over("ReduceMean"), "mean(6)", []float64{1, 2, 3}, []float64{12}, []float64{1, 2, 3}},                           // 12 x/(6 + 6)
 		{"epsilon-bias", biased, "epsilon-bias(1, eps_bias=0)", []float64{1, -2, 3}, []float64{16}, []float64{6, -6, 9}},         // 16·3/4 = 12, s = 12/(3+1)
@@ -77,23 +77,23 @@ func TestFormulas(t *testing.T) {
 		{"zplus", dense, "zplus(0)", []float64{1, -2, -3}, []float64{10}, []float64{4, 0, 6}},                   // z⁺ = 2 + 3
 		{"alphabeta", dense, "alphabeta(2, 0)", []float64{1, -2, 3}, []float64{5}, []float64{10, -2, -3}},       // z⁺ = 2, z⁻ = -5
 		{"alphabeta with β 0 is zplus", dense, "alphabeta(1, 0)", []float64{1, -2, -3}, []float64{10}, []float64{4, 0, 6}},
-		{"zplus, plain inputs", dense, "zplus(0, plain)", []float64{3, -2, 1}, []float64{8}, []float64{12, -4, 0}},                                    // z = 6 - 2
-		{"zplus, the bias as it is", sunk, "zplus(0, full)", []float64{3, 4, 2}, []float64{9}, []float64{18, 12, 6}},                                  // z⁺ = 6 + 4 + 2 - 9
-		{"zplus, no negative bias", sunk, "zplus(0)", []float64{3, 4, 2}, []float64{12}, []float64{6, 4, 2}},                                          // z⁺ = 12
-		{"zplus, what the bias takes shared", biased, "zplus(0, share)", []float64{1, 1, 2}, []float64{12}, []float64{14. / 3, 8. / 3, 14. / 3}},      // z⁺ = 5 + 1, 2 are left
-		{"alphabeta, the bias in both parts", biased, "alphabeta(2, 0, full)", []float64{1, -2, 3}, []float64{6}, []float64{4, -12, 6}},               // z⁺ = 5 + 1, z⁻ = -2 + 1
-		{"alphabeta, the bias by its sign", biased, "alphabeta(2, 0)", []float64{1, -2, 3}, []float64{6}, []float64{4, -6, 6}},                        // z⁺ = 5 + 1, z⁻ = -2
-		{"gamma, plain inputs", dense, "gamma(1, 0, plain)", []float64{1, 1, 1}, []float64{10}, []float64{8, 4, -2}},                                  // W₊ = (4, 2, -1)
-		{"gamma, plain inputs and the bias as it is", biased, "gamma(1, 0, plain, full)", []float64{1, 1, 1}, []float64{18}, []float64{8, 4, 4}},      // z = 8 + 1
-		{"gamma, plain inputs and a favoured bias", biased, "gamma(1, 0, plain)", []float64{1, 1, 1}, []float64{20}, []float64{8, 4, 4}},              // z = 8 + 2
-		{"gamma, a favoured bias", biased, "gamma(1, 0)", []float64{1, -2, 3}, []float64{20}, []float64{8, -4, 12}},                                   // z₊ = 4 - 2 + 6 + 2
-		{"gamma, the bias as it is", biased, "gamma(1, 0, full)", []float64{1, -2, 3}, []float64{18}, []float64{8, -4, 12}},                           // z₊ = 8 + 1
-		{"gamma, the bias left out", biased, "gamma(1, 0, zero)", []float64{1, -2, 3}, []float64{16}, []float64{8, -4, 12}},                           // z₊ = 8
-		{"gamma, what the bias takes shared", biased, "gamma(1, 0, share)", []float64{1, -2, 3}, []float64{20}, []float64{28. / 3, -8. / 3, 40. / 3}}, // 20 - 16 = 4 are left
-		{"gamma below zero, a favoured bias", sunk, "gamma(1, 0)", []float64{1, -2, 3}, []float64{34}, []float64{-4, 8, -6}},                          // z₋ = 2 - 4 + 3 - 18
-		{"gamma below zero, the bias as it is", sunk, "gamma(1, 0, full)", []float64{1, -2, 3}, []float64{16}, []float64{-4, 8, -6}},                  // z₋ = 1 - 9
-		{"gamma below zero, the bias left out", sunk, "gamma(1, 0, zero)", []float64{1, -2, 3}, []float64{2}, []float64{4, -8, 6}},                    // z₋ = 1
-		{"gamma of each channel", twice, "gamma(0/1, 0)", []float64{2, -1}, []float64{3, 7}, []float64{12, -2}},                                       // z₊ = (4 - 1, 8 - 1)
+		{"zplus, plain inputs", dense, "zplus(0, plain)", []float64{3, -2, 1}, []float64{8}, []float64{12, -4, 0}},                                     // z = 6 - 2
+		{"zplus, the bias as it is", sunk, "zplus(0, full)", []float64{3, 4, 2}, []float64{9}, []float64{18, 12, 6}},                                   // z⁺ = 6 + 4 + 2 - 9
+		{"zplus, no negative bias", sunk, "zplus(0)", []float64{3, 4, 2}, []float64{12}, []float64{6, 4, 2}},                                           // z⁺ = 12
+		{"zplus, what the bias takes shared", biased, "zplus(0, shared)", []float64{1, 1, 2}, []float64{12}, []float64{14. / 3, 8. / 3, 14. / 3}},      // z⁺ = 5 + 1, 2 are left
+		{"alphabeta, the bias in both parts", biased, "alphabeta(2, 0, full)", []float64{1, -2, 3}, []float64{6}, []float64{4, -12, 6}},                // z⁺ = 5 + 1, z⁻ = -2 + 1
+		{"alphabeta, the bias by its sign", biased, "alphabeta(2, 0)", []float64{1, -2, 3}, []float64{6}, []float64{4, -6, 6}},                         // z⁺ = 5 + 1, z⁻ = -2
+		{"gamma, plain inputs", dense, "gamma(1, 0, plain)", []float64{1, 1, 1}, []float64{10}, []float64{8, 4, -2}},                                   // W₊ = (4, 2, -1)
+		{"gamma, plain inputs and the bias as it is", biased, "gamma(1, 0, plain, full)", []float64{1, 1, 1}, []float64{18}, []float64{8, 4, 4}},       // z = 8 + 1
+		{"gamma, plain inputs and a favoured bias", biased, "gamma(1, 0, plain)", []float64{1, 1, 1}, []float64{20}, []float64{8, 4, 4}},               // z = 8 + 2
+		{"gamma, a favoured bias", biased, "gamma(1, 0)", []float64{1, -2, 3}, []float64{20}, []float64{8, -4, 12}},                                    // z₊ = 4 - 2 + 6 + 2
+		{"gamma, the bias as it is", biased, "gamma(1, 0, full)", []float64{1, -2, 3}, []float64{18}, []float64{8, -4, 12}},                            // z₊ = 8 + 1
+		{"gamma, the bias left out", biased, "gamma(1, 0, zero)", []float64{1, -2, 3}, []float64{16}, []float64{8, -4, 12}},                            // z₊ = 8
+		{"gamma, what the bias takes shared", biased, "gamma(1, 0, shared)", []float64{1, -2, 3}, []float64{20}, []float64{28. / 3, -8. / 3, 40. / 3}}, // 20 - 16 = 4 are left
+		{"gamma below zero, a favoured bias", sunk, "gamma(1, 0)", []float64{1, -2, 3}, []float64{34}, []float64{-4, 8, -6}},                           // z₋ = 2 - 4 + 3 - 18
+		{"gamma below zero, the bias as it is", sunk, "gamma(1, 0, full)", []float64{1, -2, 3}, []float64{16}, []float64{-4, 8, -6}},                   // z₋ = 1 - 9
+		{"gamma below zero, the bias left out", sunk, "gamma(1, 0, zero)", []float64{1, -2, 3}, []float64{2}, []float64{4, -8, 6}},                     // z₋ = 1
+		{"gamma of each channel", twice, "gamma(0/1, 0)", []float64{2, -1}, []float64{3, 7}, []float64{12, -2}},                                        // z₊ = (4 - 1, 8 - 1)
 		{"deep-taylor of Relu", one("Relu (x)"), "deep-taylor(0.5, 0)", []float64{1, 2, 3}, []float64{8, 12, 16}, []float64{8, 12, 16}},
 		{"deep-taylor of a square", one("Mul (x, x)"), "deep-taylor(0.5, 0)", []float64{1, 2, 3}, []float64{3, 6, 9}, []float64{2, 4, 6}}, // ½x · ½x / (¾x²) to each factor
 		{"deep-taylor, the bias cancels", biased, "deep-taylor(0.5, 0)", []float64{1, -2, 3}, []float64{6}, []float64{4, -4, 6}},          // z - z̃ = 1.5
@@ -105,14 +105,14 @@ func TestFormulas(t *testing.T) {
 		{"average, nothing to padding", padded, "average", []float64{1, 3, 2, 4}, []float64{2, 4, 6}, []float64{2, 2, 2, 6}},
 		{"deconvnet", one("Relu (x)"), "deconvnet", []float64{1, -2, 3}, []float64{8, 12, -16}, []float64{8, 12, 0}},
 		{"guided-backprop", one("Relu (x)"), "guided-backprop", []float64{1, -2, 3}, []float64{8, 12, -16}, []float64{8, 0, 0}},
-		{"beta-smooth", one("Relu (x)"), "beta-smooth(0)", []float64{1, -2, 3}, []float64{8, 12, -16}, []float64{4, 6, -8}},                          // σ(0) = ½
-		{"wsquare, what the bias takes shared", biased, "wsquare(0, share)", []float64{1, -2, 3}, []float64{14}, []float64{26. / 3, 8. / 3, 8. / 3}}, // 2 are left
-		{"zbox", dense, "zbox(-1, 1, 0)", []float64{1, 0, -1}, []float64{7}, []float64{4, 1, 2}},                                                     // z = 3 + 3 + 1
-		{"zbox, bounds of each channel", dense, "zbox(-1/-2/-3, 1/2/3, 0)", []float64{1, 0, -1}, []float64{10}, []float64{4, 2, 4}},                  // z = 3 + (2 + 2) + 3
-		{"wsquare", dense, "wsquare(0)", []float64{1, -2, 3}, []float64{6}, []float64{4, 1, 1}},                                                      // z = 6
-		{"wsquare, squared bias", biased, "wsquare(0)", []float64{1, -2, 3}, []float64{14}, []float64{8, 2, 2}},                                      // z = 6 + 1
-		{"wsquare, bias left out", biased, "wsquare(0, zero)", []float64{1, -2, 3}, []float64{6}, []float64{4, 1, 1}},                                // z = 6
-		{"flat", biased, "flat(0)", []float64{1, -2, 3}, []float64{6}, []float64{2, 2, 2}},                                                           // z = 3
+		{"beta-smooth", one("Relu (x)"), "beta-smooth(0)", []float64{1, -2, 3}, []float64{8, 12, -16}, []float64{4, 6, -8}},                           // σ(0) = ½
+		{"wsquare, what the bias takes shared", biased, "wsquare(0, shared)", []float64{1, -2, 3}, []float64{14}, []float64{26. / 3, 8. / 3, 8. / 3}}, // 2 are left
+		{"zbox", dense, "zbox(-1, 1, 0)", []float64{1, 0, -1}, []float64{7}, []float64{4, 1, 2}},                                                      // z = 3 + 3 + 1
+		{"zbox, bounds of each channel", dense, "zbox(-1/-2/-3, 1/2/3, 0)", []float64{1, 0, -1}, []float64{10}, []float64{4, 2, 4}},                   // z = 3 + (2 + 2) + 3
+		{"wsquare", dense, "wsquare(0)", []float64{1, -2, 3}, []float64{6}, []float64{4, 1, 1}},                                                       // z = 6
+		{"wsquare, squared bias", biased, "wsquare(0)", []float64{1, -2, 3}, []float64{14}, []float64{8, 2, 2}},                                       // z = 6 + 1
+		{"wsquare, bias left out", biased, "wsquare(0, zero)", []float64{1, -2, 3}, []float64{6}, []float64{4, 1, 1}},                                 // z = 6
+		{"flat", biased, "flat(0)", []float64{1, -2, 3}, []float64{6}, []float64{2, 2, 2}},                                                            // z = 3
 		{"move", "g (float[3] x) => (float[4] z) <int64[4] i = {2, 0, 0, 1}> { z = Gather (x, i) }", "move", []float64{1, -2, 3}, []float64{1, 2, 4, 8}, []float64{6, 8, 1}},
 		{"pass", one("Tanh (x)"), "pass", []float64{1, -2, 3}, []float64{8, 12, 16}, []float64{8, 12, 16}},
 		{"pass to every operand", "g (float[3] x, float[3] u) => (float[3] z) { z = Add (x, u) }", "pass", []float64{1, -2, 3}, []float64{8, 12, 16}, []float64{8, 12, 16}},
@@ -174,14 +174,14 @@ var cases = []struct {
 	{"flat(EPS)", "z = ReduceMean (x)", false},
 	{"norm(EPS)", "z = Add (x, u)", false},
 	{"mean(EPS)", "z = ReduceMean (x)", false},
-	{"epsilon(EPS, share)", "z = lxt.Linear (x, w, b)", false},
-	{"zplus(EPS, share)", "z = lxt.Linear (x, w, b)", false},
+	{"epsilon(EPS, shared)", "z = lxt.Linear (x, w, b)", false},
+	{"zplus(EPS, shared)", "z = lxt.Linear (x, w, b)", false},
 	{"zplus(EPS, plain)", "z = MatMul (x, w)", false},
-	{"alphabeta(2, EPS, share)", "z = lxt.Linear (x, w, b)", false},
-	{"gamma(0.25, EPS, share)", "z = lxt.Linear (x, w, b)", false},
+	{"alphabeta(2, EPS, shared)", "z = lxt.Linear (x, w, b)", false},
+	{"gamma(0.25, EPS, shared)", "z = lxt.Linear (x, w, b)", false},
 	{"gamma(0.25, EPS, plain)", "z = MatMul (x, w)", false},
 	{"gamma(0.25/1/0/3, EPS)", "z = MatMul (x, w)", false},
-	{"wsquare(EPS, share)", "z = lxt.Linear (x, w, b)", false},
+	{"wsquare(EPS, shared)", "z = lxt.Linear (x, w, b)", false},
 	{"deep-taylor(0.5, EPS)", "z = Gelu (x)", false},
 	{"winner-takes-all", "z = ReduceMax (x)", false},
 	{"winner-takes-all", "z = ReduceMean (x)", false},
@@ -218,7 +218,13 @@ func inputsOf(m *ir.Model) map[string]*ir.Tensor {
 	for i := range r {
 		r[i] = math.Sin(float64(3*i + 1))
 	}
-	return map[string]*ir.Tensor{"x": fill(m, "x", x), "u": fill(m, "u", u), "R:z": fill(m, "z", r)}
+	in := map[string]*ir.Tensor{"R:z": fill(m, "z", r)}
+	if m.Graph.Find("pic") != nil {
+		in["pic"] = fill(m, "pic", append(x, u[:6]...))
+		return in
+	}
+	in["x"], in["u"] = fill(m, "x", x), fill(m, "u", u)
+	return in
 }
 
 // A rule that says that it conserves hands on what it receives.

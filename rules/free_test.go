@@ -100,7 +100,7 @@ func TestFreeDefaults(t *testing.T) {
 }
 
 func TestMapFree(t *testing.T) {
-	m, err := rules.Parse("my.rules", "Conv => gamma($conv)\nGemm => gamma($lin=0.1, $eps=1e-6)\nMatMul => gamma($conv=0.5)\n* => stop", rules.Standard())
+	m, err := rules.Parse("my.rules", "Conv => gamma($conv)\nGemm => gamma($lin=0.1, $eps=1e-6)\nMatMul => gamma($conv=0.5)\nConv => zbox($low[2], $high=1/2)\nEinsum => zbox(low=$low[2]=3)\n* => stop", rules.Standard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,12 +108,39 @@ func TestMapFree(t *testing.T) {
 	for _, f := range m.Free() {
 		s := f.Name
 		if f.Default != nil {
-			s += fmt.Sprint("=", *f.Default)
+			s += fmt.Sprint("=", f.Default)
 		}
 		got = append(got, s)
 	}
-	if d := cmp.Diff([]string{"$conv=0.5", "$lin=0.1", "$eps=1e-06"}, got); d != "" {
+	if d := cmp.Diff([]string{"$conv=[0.5]", "$lin=[0.1]", "$eps=[1e-06]", "$low=[3 3]", "$high=[1 2]"}, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// A free list computes at each of its values what the rule with that list
+// computes: one number for each channel, along the axis that numbers them.
+func TestFreeLists(t *testing.T) {
+	for _, tt := range []struct {
+		free, fixed, model string
+		p                  []float32
+	}{
+		{"gamma($p[4]=7)", "gamma(0/0.5/1/4)", "z = lxt.Linear (x, w, b)", []float32{0, 0.5, 1, 4}},
+		{"alphabeta($p[4])", "alphabeta(1/2/1.5/3)", "z = MatMul (x, w)", []float32{1, 2, 1.5, 3}},
+		{"zbox($p[4], 3)", "zbox(-2/-3/-4/-5, 3)", "z = MatMul (x, w)", []float32{-2, -3, -4, -5}},
+		{"zbox($p=0/0/0, 3)", "zbox(-2/-3/-4, 3)", "z = MatMul (w3, x)", []float32{-2, -3, -4}},
+		{"zbox($p[3], 3)", "zbox(-2/-3/-4, 3)", "z = Gemm <transA = 1> (x, w3)", []float32{-2, -3, -4}},
+		{"zbox(-2, $p[2])", "zbox(-2, 2/3)", "z = Conv (pic, k, c2)", []float32{2, 3}},
+		{"gamma($p[2])", "gamma(0.1/2)", "z = Conv (pic, k, c2)", []float32{0.1, 2}},
+	} {
+		t.Run(tt.free+" "+tt.model, func(t *testing.T) {
+			m := absorberModel(t, tt.model)
+			in := inputsOf(m)
+			want := relevance(t, m, "* => "+tt.fixed, passes.ExplicitForm, in)
+			in["$p"] = ir.Of(tt.p, len(tt.p))
+			if d := cmp.Diff(want, relevance(t, m, "* => "+tt.free, passes.ExplicitForm, in)); d != "" {
+				t.Errorf("the free list gives other numbers:\n%s", d)
+			}
+		})
 	}
 }
 

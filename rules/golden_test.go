@@ -46,14 +46,30 @@ type goldenRule struct {
 	ZeroParams          []string `json:"zero_params"`
 }
 
-// roundedParameter is what rounding a parameter such as ε or LeakyRelu's alpha
-// to float32, as ONNX attributes are, can change: half a unit in the last
-// place. The golden tools computed with float64 parameters.
+// roundedParameter is what rounding a parameter such as LeakyRelu's alpha to
+// float32, as attributes of ONNX are, can change: half a unit in the last place.
 const roundedParameter = 0x1p-25
 
+// inexact are cases, by how they begin, that the golden tools and lxtc compute
+// with different numbers: 44, of which 22 are further apart than their tolerance, by up
+// to 2e-8.
+var inexact = []string{
+	"leakyrelu|", "hardswish|", "gelu|", "gelu_tanh|", // constants of the model and of derivatives are float32
+	"gelu_", "quickgelu_", "swiglu_grad|", "conv2d_gradform|", "conv2d_dw_gradform|", // the tools divide by x + 1e-10, lxtc by nothing
+	"matmul_const|mixed|half", // LXT's ε is that of 2z
+}
+
+// inDouble is the tolerance in float64: the case's own, but for those.
+func (c *ruleCase) inDouble() float64 {
+	if slices.ContainsFunc(inexact, func(begin string) bool { return strings.HasPrefix(c.ID, begin) }) {
+		return max(c.TolF64, roundedParameter)
+	}
+	return c.TolF64
+}
+
 // TestRules compares every rule with golden numbers on single operators. The
-// tolerances are those of the golden tools: their float32 against their
-// float64.
+// tolerances are those of the golden tools, 1e-9 for most in float64, and their
+// float32 against their float64.
 func TestRules(t *testing.T) {
 	dir := filepath.Join("..", "..", "shared", "fixtures", "rules")
 	text, err := os.ReadFile(filepath.Join(dir, "cases.json"))
@@ -71,11 +87,7 @@ func TestRules(t *testing.T) {
 	var passed, failed int
 	for _, c := range file.Cases {
 		ok := t.Run(c.ID, func(t *testing.T) {
-			double := max(c.TolF64, roundedParameter)
-			if c.Rule.Name == "zbox" {
-				double = 4 * roundedParameter // differences of products with bounds
-			}
-			c.check(t, dir, data, reference.NewDouble(), double)
+			c.check(t, dir, data, reference.NewDouble(), c.inDouble())
 			single := c.TolF32
 			if slices.Contains(illConditioned, c.ID) {
 				single = 1e-4
@@ -119,6 +131,9 @@ func (c *ruleCase) check(t *testing.T, dir string, data npy.Archive, b backend.B
 	}
 	if _, err := pipeline.Run(context.Background(), m, opt, passes.Driver{Strict: true}); err != nil {
 		t.Fatal(err)
+	}
+	if b.Name() == "reference" {
+		inDecimal(m) // the golden tools have parameters in float64
 	}
 	in["R:"+output] = tensorAs(t, data, c.Out, ir.Float)
 	got := runModel(t, m, b, in)

@@ -13,10 +13,9 @@ var biasInput = map[ir.OpName]int{
 // biasParam is the parameter of rules that know of a bias, with these choices.
 func biasParam(words ...string) Param {
 	means := map[string]string{
-		"keep":  "as the weights do",
-		"full":  "as it is, whatever becomes of the weights",
-		"zero":  "not at all",
-		"share": "like keep, and what it takes goes to the connected inputs in equal parts",
+		"keep": "as the weights do",
+		"full": "as it is, whatever becomes of the weights",
+		"zero": "not at all",
 	}
 	p := Param{Name: "bias", Default: words[0], Choices: words, Doc: "how the bias takes part"}
 	for i, w := range words {
@@ -120,17 +119,8 @@ func (l linear) connected() *ir.Node {
 	return l.at(one(l.input()), one, nil)
 }
 
-// answer returns r for x. If the rule is asked to (bias=share), it adds in equal
-// parts over the connected inputs what is left of the arriving relevance beside
-// handed, which each output hands on by r.
-func (l linear) answer(r, handed *ir.Value) []*ir.Value {
-	if l.Call.Word("bias") == "share" {
-		_, arriving := l.Arriving()
-		n := l.connected()
-		r = l.Add(r, l.back(n, l.Div(l.Sub(arriving, handed), n.Out[0])))
-	}
-	return l.Only(l.x, r)
-}
+// answer returns r for x, of which each output hands on handed.
+func (l linear) answer(r, handed *ir.Value) []*ir.Value { return l.settle(l.Only(l.x, r), handed) }
 
 // withoutBias returns z less the bias changed by f, as it was added to z.
 func (l linear) withoutBias(z *ir.Value, f change) *ir.Value {
@@ -151,14 +141,20 @@ func (c *Context) addedBias() *ir.Value {
 	switch c.Node.Op.Name {
 	case "Gemm":
 		return c.Scale(b, float64(c.Node.Attrs.Float("beta", 1)))
-	case "Conv", "ConvTranspose": // one for each channel, which is axis 1
-		shape := []int64{-1}
-		for range c.Node.Out[0].Type.Rank() - 2 {
-			shape = append(shape, 1)
-		}
-		return c.Op("Reshape", b, c.Ints(shape...))
+	case "Conv", "ConvTranspose":
+		return c.alongChannels(b)
 	}
 	return b
+}
+
+// alongChannels returns b, which has one number for each channel, so that it
+// broadcasts against the first output, whose axis 1 they are.
+func (c *Context) alongChannels(b *ir.Value) *ir.Value {
+	shape := []int64{-1}
+	for range c.Node.Out[0].Type.Rank() - 2 {
+		shape = append(shape, 1)
+	}
+	return c.Op("Reshape", b, c.Ints(shape...))
 }
 
 // channels returns the axis of z that numbers the outputs of a linear operator.
@@ -168,4 +164,23 @@ func (l linear) channels(z *ir.Value) int {
 		return 1
 	}
 	return z.Type.Rank() - 1
+}
+
+// features returns the axis of x that numbers its features, or channels: the one
+// that the operator sums over.
+func (l linear) features() int {
+	last := l.input().Type.Rank() - 1
+	switch l.Node.Op.Name {
+	case "Conv", "ConvTranspose":
+		return 1
+	case "Gemm":
+		if transposed := l.Node.Attrs.Int([]string{"transA", "transB"}[l.x], 0) != 0; transposed == (l.x == 0) {
+			return 0
+		}
+	case "MatMul":
+		if l.x == 1 && last > 0 {
+			return last - 1
+		}
+	}
+	return last
 }

@@ -74,6 +74,8 @@ func TestListsOfAnotherLength(t *testing.T) {
 		{"zbox(-1, 1/2)", "float[1,3,2,2] x", "2 numbers for high, where axis 1 has 3"},
 		{"gamma(0.1/0.2)", "float[1,3,2,2] x", "2 numbers for gamma, where axis 1 has 3"},
 		{"zbox(-1/-2/-3, 1/2/3)", "float[1,3,2,2] x", ""},
+		{"zbox($low[3], 1)", "float[1,2,2,2] x", "3 numbers for low, where axis 1 has 2"},
+		{"gamma($g=0.1/0.2)", "float[1,3,2,2] x", "2 numbers for gamma, where axis 1 has 3"},
 		{"zbox(-1, 1)", "float[1,1,2,2] x", ""},
 		{"gamma(0.1/0.2/0.3)", "float[1,3,2,2] x", ""},
 	} {

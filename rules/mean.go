@@ -6,7 +6,7 @@ import "github.com/lxtc/lxtc/ir"
 var Mean = &Rule{
 	Name:      "mean",
 	Doc:       "share a mean in proportion, stabilized as a sum\n\nR_x = x R / (Σx + ε). Differs from epsilon, which adds ε to the mean, by the scale of ε. Gradient form: the derivative. LXT's mean.",
-	Params:    stabilized("1e-6"),
+	Params:    append(stabilized("1e-6"), absorbing()),
 	Dialects:  []Dialect{{"lxt", []string{"eps=1e-6", "stabilizer=plus"}}},
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
@@ -17,7 +17,7 @@ var Mean = &Rule{
 		}
 		z, r := c.Arriving()
 		n := c.Div(c.size(c.Node.In[0], z), c.size(z, z)) // of numbers that one mean is of
-		return c.TimesInput(c.VJP(c.Node, c.Mul(n, c.Ratio(r, c.Mul(n, z)))))
+		return c.settled(c.Mul(n, c.Ratio(r, c.Mul(n, z))))
 	},
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }

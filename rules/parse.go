@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,76 +10,63 @@ import (
 	"github.com/lxtc/lxtc/internal/diag"
 )
 
-// Parse reads a rule map. A file is lines of
+// Parse reads a rule map from text, in which file is the name that positions have.
+// A map is lines of
 //
 //	Op, Op… ["name glob"] [if cond, cond…] => rule[(args)]
-//	use MAP
+//	use MAP[(name=value, …)]
 //
 // and comments from # to the end of the line. The first line that matches a
 // node gives it its rule; "*" is any operator. "use attnlrp" stands for all
 // lines of a map that lxtc carries, usually last, so that the lines above it
-// override. A number among the arguments may be Free: $name, or $name=0.25.
-// Every bad line is reported.
-func Parse(file, text string, set Set) (*Map, error) {
-	return parse(file, text, set, nil)
-}
+// override; "use other.rules" for those of a file, which Open and ParseFS read;
+// arguments are for all rules that have such a parameter. A number among the
+// arguments may be Free: $name, or $name=0.25. Every bad line is reported.
+func Parse(file, text string, set Set) (*Map, error) { return parse(nil, file, file, text, set) }
 
-func parse(file, text string, set Set, using []string) (*Map, error) {
-	m := &Map{Name: strings.TrimSuffix(file, ".rules"), Doc: topComment(text)}
-	var errs []error
+// read adds the lines of a map. Its key is what other maps use it by, and file
+// what positions call it.
+func (r *reader) read(key, file, text string) {
+	r.stack = append(r.stack, key)
 	no := 0
 	for raw := range strings.SplitSeq(text, "\n") {
 		no++
-		indent := len(raw) - len(strings.TrimLeftFunc(raw, unicode.IsSpace))
 		line := strings.TrimSpace(stripComment(raw))
 		if line == "" {
 			continue
 		}
-		if name, ok := strings.CutPrefix(line, "use "); ok {
-			used, err := use(strings.TrimSpace(name), set, using)
-			if err != nil {
-				errs = append(errs, lineError(file, no, raw, indent+skipSpace(line, len("use ")), err))
-				continue
-			}
-			for _, l := range used.Lines {
-				if err := m.conflict(l.Call); err != nil {
-					errs = append(errs, lineError(file, no, raw, indent, err))
-				}
-				m.Lines = append(m.Lines, l)
-			}
-			continue
+		if at, err := r.line(key, file, no, line); err != nil {
+			indent := len(raw) - len(strings.TrimLeftFunc(raw, unicode.IsSpace))
+			r.errs = append(r.errs, lineError(file, no, raw, indent+at, err))
 		}
-		l, at, err := parseLine(line, set)
-		if err == nil {
-			at, err = skipSpace(line, strings.Index(line, "=>")+len("=>")), m.conflict(l.Call)
-		}
-		if err != nil {
-			errs = append(errs, lineError(file, no, raw, indent+at, err))
-			continue
-		}
-		l.Pos, l.Text = fmt.Sprintf("%s:%d", file, no), line
-		m.Lines = append(m.Lines, l)
 	}
-	return m, errors.Join(errs...)
+	r.stack = r.stack[:len(r.stack)-1]
+}
+
+// line adds what one line says. On an error it also returns where in the line the
+// part to blame begins.
+func (r *reader) line(key, file string, no int, line string) (at int, err error) {
+	if rest, ok := strings.CutPrefix(line, "use"); ok && rest != "" && unicode.IsSpace(rune(rest[0])) {
+		start := skipSpace(line, len("use"))
+		at, err := r.use(key, fmt.Sprintf("%s:%d", file, no), line[start:])
+		return start + at, err
+	}
+	l, at, err := parseLine(line, r.set)
+	if err != nil {
+		return at, err
+	}
+	if err := r.m.conflict(l.Call); err != nil {
+		return skipSpace(line, strings.Index(line, "=>")+len("=>")), err
+	}
+	l.Pos, l.Text = fmt.Sprintf("%s:%d", file, no), line
+	r.m.Lines = append(r.m.Lines, l)
+	return 0, nil
 }
 
 // skipSpace returns the index of the first byte of s from i on that is no
 // space.
 func skipSpace(s string, i int) int {
 	return len(s) - len(strings.TrimLeftFunc(s[i:], unicode.IsSpace))
-}
-
-func use(name string, set Set, using []string) (*Map, error) {
-	for _, u := range using {
-		if u == name {
-			return nil, fmt.Errorf("map %s uses itself", name)
-		}
-	}
-	text, err := Source(name)
-	if err != nil {
-		return nil, fmt.Errorf("%w%s (there are %s)", err, diag.DidYouMean(name, Builtin()), strings.Join(Builtin(), ", "))
-	}
-	return parse(name+".rules", text, set, append(using, name))
 }
 
 // parseLine reads "Ops [name] [if conds] => rule". On an error it also
@@ -180,14 +168,14 @@ func topComment(text string) string {
 }
 
 // lineError points at column col of a line, counted from 0, with a caret.
-func lineError(file string, no int, raw string, col int, err error) error {
+func lineError(file string, no int, raw string, col int, err error) *diag.Error {
 	col = min(col, len(raw))
 	e := diag.Errorf("LX5002", "%w", err).In(fmt.Sprintf("%s:%d:%d", file, no, col+1))
 	e.Detail("%s", strings.ReplaceAll(raw, "\t", " "))
 	e.Detail("%s^", strings.Repeat(" ", len([]rune(raw[:col]))))
 	var inner *diag.Error
 	if errors.As(err, &inner) {
-		e.Code, e.Msg, e.Hint = inner.Code, inner.Msg, inner.Hint
+		e.Code, e.Msg, e.Hint = cmp.Or(inner.Code, e.Code), inner.Msg, inner.Hint
 	}
 	return e
 }

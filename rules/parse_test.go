@@ -83,6 +83,10 @@ func TestParseErrors(t *testing.T) {
 		{"a free parameter whose default is no number", "Conv => epsilon(eps=$e=x)", "bad.rules:1:17: rule epsilon: the default of $e is \"x\", want a number [LX5002]\n\tConv => epsilon(eps=$e=x)\n\t                ^"},
 		{"a free word", "Conv => epsilon(stabilizer=$s)", "bad.rules:1:17: rule epsilon: stabilizer is \"$s\", want STABILIZERS [LX5002]\n\tConv => epsilon(stabilizer=$s)\n\t                ^"},
 		{"two defaults of one free parameter", "Gemm => epsilon($e=1)\nConv => epsilon($e=2)", "bad.rules:2:9: the default of $e is 2 here and 1 above: one input has one default [LX5002]\n\tConv => epsilon($e=2)\n\t        ^"},
+		{"two lengths of one free parameter", "Gemm => gamma($g[2])\nConv => gamma($g)", "bad.rules:2:9: $g is float here and float[2] above: one input has one type [LX5002]\n\tConv => gamma($g)\n\t        ^"},
+		{"a free list for one number", "Conv => epsilon(eps=$e[2])", "bad.rules:1:17: rule epsilon: eps is one number, and $e is a list of 2 [LX5002]\n\tConv => epsilon(eps=$e[2])\n\t                ^"},
+		{"a free list of another length than its default", "Conv => gamma(gamma=$g[2]=1/2/3)", "bad.rules:1:15: rule gamma: $g has 2 numbers, and its default 3 [LX5002]\n\tConv => gamma(gamma=$g[2]=1/2/3)\n\t              ^"},
+		{"a free list of no numbers", "Conv => gamma(gamma=$g[0])", "bad.rules:1:15: rule gamma: \"$g[0]\" is not $name[n], for n numbers [LX5002]\n\tConv => gamma(gamma=$g[0])\n\t              ^"},
 		{"an unknown map", "use atnlrp", "bad.rules:1:5: no rule map is called \"atnlrp\", did you mean attnlrp? (there are MAPS) [LX5002]\n\tuse atnlrp\n\t    ^"},
 		{"a tab in front of the column", "\tConv => x", "bad.rules:1:10: no rule is called \"x\" [LX5003]\n\t Conv => x\n\t         ^\n\thelp: the rules are RULES"},
 	} {

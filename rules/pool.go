@@ -8,6 +8,7 @@ import "github.com/lxtc/lxtc/ir"
 // WinnerTakesAll gives everything to the largest element.
 var WinnerTakesAll = &Rule{
 	Name:      "winner-takes-all",
+	Aliases:   []string{"winner-take-all"},
 	Doc:       "everything to the largest element of a window\n\nR_x = R for the largest x, else 0. Gradient form of a maximum: the derivative. Of a mean, too: as if it were a maximum.",
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
@@ -26,12 +27,18 @@ var WinnerTakesAll = &Rule{
 var Proportional = &Rule{
 	Name:      "proportional",
 	Doc:       "to the elements of a window by their values\n\nR_x = x / (Σx + ε) R over the window, ε relative to the mean. Of a maximum, too: as if it were a mean.",
-	Params:    stabilized("1e-6"),
+	Params:    append(stabilized("1e-6"), absorbing()),
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		_, r := c.Arriving()
 		n := pooledBy(c, mean)
-		return c.TimesInput(c.VJP(n, c.Ratio(r, n.Out[0])))
+		s := c.Ratio(r, n.Out[0])
+		rs := c.TimesInput(c.VJP(n, s))
+		if !c.Call.Redistributes() {
+			return rs
+		}
+		rs, _ = c.give(rs, n, c.Sub(r, c.Mul(s, n.Out[0])), c.byContribution())
+		return rs
 	},
 }
 

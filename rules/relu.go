@@ -19,8 +19,9 @@ var DeconvNet = &Rule{
 // GuidedBackprop lets positive relevance pass a Relu where the input is
 // positive.
 var GuidedBackprop = &Rule{
-	Name: "guided-backprop",
-	Doc:  "positive relevance passes a Relu where its input is positive\n\nR_x = [x > 0] max(R, 0). zennit's ReLUGuidedBackprop; Springenberg et al. 2015.",
+	Name:    "guided-backprop",
+	Aliases: []string{"guided"},
+	Doc:     "positive relevance passes a Relu where its input is positive\n\nR_x = [x > 0] max(R, 0). zennit's ReLUGuidedBackprop; Springenberg et al. 2015.",
 	Relevance: func(c *Context) []*ir.Value {
 		i := c.OnlyWanted()
 		_, r := c.Arriving()

@@ -25,8 +25,9 @@ import (
 // A Rule returns what reaches a node's inputs, given what arrives at its
 // outputs: one value an input, nil where nothing flows.
 type Rule struct {
-	Name     string // as a rule map writes it: "epsilon"
-	Doc      string // a title, a blank line, the formula and its source
+	Name     string   // as a rule map writes it: "epsilon"
+	Aliases  []string // other names that a rule map may write
+	Doc      string   // a title, a blank line, the formula and its source
 	Params   []Param
 	Dialects []Dialect // what other tools mean by the name
 
@@ -69,6 +70,7 @@ type Param struct {
 	Default string
 	Choices []string // nil for a number
 	List    bool     // also several numbers, "1/2/3", one for each channel
+	Quiet   bool     // Call.String leaves out the default
 }
 
 // A Dialect is what another tool computes under the name of a rule. In a rule
@@ -189,7 +191,10 @@ func (p Param) check(a string) error {
 		return nil
 	}
 	if isFree(a) {
-		_, err := parseFree(a)
+		f, err := parseFree(a)
+		if err == nil && f.Len > 0 && !p.List {
+			err = fmt.Errorf("%s is one number, and %s is a list of %d", p.Name, f.Name, f.Len)
+		}
 		return err
 	}
 	_, err := p.numbers(a)
@@ -226,24 +231,30 @@ func number32(s string) (float32, error) {
 	return float32(f), err
 }
 
-// String returns the call as a rule map writes it, with every argument:
-// "epsilon(1e-06, sign)".
+// String returns the call as a rule map writes it, with every argument but
+// those that are quiet at their default: "epsilon(1e-06, sign, keep)".
 func (c Call) String() string {
-	if len(c.Args) == 0 {
+	var args []string
+	for i, p := range c.Rule.Params {
+		if !p.Quiet || c.Args[i] != p.Default {
+			args = append(args, c.Args[i])
+		}
+	}
+	if len(args) == 0 {
 		return c.Rule.Name
 	}
-	return c.Rule.Name + "(" + strings.Join(c.Args, ", ") + ")"
+	return c.Rule.Name + "(" + strings.Join(args, ", ") + ")"
 }
 
 // Float returns the numeric argument for the named parameter; ok is false if
-// it is not known before the model runs, because it is free.
+// it is not known before the model runs, because it is free, or if it is a list.
 func (c Call) Float(name string) (f float64, ok bool) {
-	if isFree(c.Word(name)) {
+	if isFree(c.Word(name)) || strings.Contains(c.Word(name), "/") {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(c.Word(name), 64)
 	if err != nil {
-		panic(fmt.Sprintf("rule %s: parameter %s is not one number", c.Rule.Name, name)) // Of has checked it
+		panic(fmt.Sprintf("rule %s: parameter %s is no number", c.Rule.Name, name)) // Of has checked it
 	}
 	return f, true
 }
@@ -275,11 +286,13 @@ func (c Call) index(name string) int {
 }
 
 // AtZero reports whether an input of value 0 can get relevance: by the rule's
-// formula, or because the share of a bias is handed to all inputs.
-func (c Call) AtZero() bool {
-	i := slices.IndexFunc(c.Rule.Params, func(p Param) bool { return p.Name == "bias" })
-	return c.Rule.AtZero || i >= 0 && c.Args[i] == "share"
-}
+// formula, or because what was absorbed is handed to all inputs.
+func (c Call) AtZero() bool { return c.Rule.AtZero || c.KeepsNothing() }
+
+// OnlyLinear reports whether the formula means nothing where the operator is not
+// linear in what is explained: see Rule.OnlyLinear. What a rule for linear
+// operators absorbs is not known elsewhere.
+func (c Call) OnlyLinear() bool { return c.Rule.OnlyLinear || c.Rule.Linear && c.Redistributes() }
 
 // takes lists parameters for messages: "eps, stabilizer (sign or plus)".
 func (r *Rule) takes() string {

@@ -3,6 +3,7 @@ package rules
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/lxtc/lxtc/internal/diag"
 )
@@ -21,10 +22,16 @@ func Standard() Set {
 // A Set is the rules that a map may use. It is extended by appending.
 type Set []*Rule
 
-// Lookup returns the rule of the given name, or nil.
+// Lookup returns the rule of the given name, or else the one that has it as an
+// alias; nil if there is none.
 func (s Set) Lookup(name string) *Rule {
 	for _, r := range slices.Backward(s) { // a user's rule wins over one of the same name
 		if r.Name == name {
+			return r
+		}
+	}
+	for _, r := range slices.Backward(s) {
+		if slices.Contains(r.Aliases, name) {
 			return r
 		}
 	}
@@ -47,10 +54,12 @@ func (s Set) parse(text string) (c Call, at int, err error) {
 	r := s.Lookup(name)
 	if r == nil {
 		names := make([]string, len(s))
+		var all []string
 		for i, r := range s {
 			names[i] = r.Name
+			all = append(append(all, r.Name), r.Aliases...)
 		}
-		err := diag.Errorf("LX5003", "no rule is called %q%s", name, diag.DidYouMean(name, names))
+		err := diag.Errorf("LX5003", "no rule is called %q%s", name, diag.DidYouMean(name, all))
 		if name == "" {
 			err = diag.Errorf("LX5003", "the rule is missing")
 		}
@@ -60,23 +69,14 @@ func (s Set) parse(text string) (c Call, at int, err error) {
 		c, err = r.Of()
 		return c, at, err
 	}
-	rest, ok := strings.CutSuffix(strings.TrimSpace(rest), ")")
+	rest, ok := strings.CutSuffix(strings.TrimRightFunc(rest, unicode.IsSpace), ")")
 	if !ok {
 		return Call{}, at, diag.Errorf("LX5003", "rule %s: a closing parenthesis is missing", name)
 	}
-	var args []string
-	var starts []int
-	next := strings.IndexByte(text, '(') + 1
-	for a := range strings.SplitSeq(rest, ",") {
-		start := skipSpace(text, next)
-		next += len(a) + 1
-		if a = strings.TrimSpace(a); a != "" {
-			args, starts = append(args, a), append(starts, start)
-		}
-	}
+	args, starts := splitArgs(rest)
 	c, bad, err := r.of(args)
 	if err != nil {
-		return c, starts[bad], err
+		return c, strings.IndexByte(text, '(') + 1 + starts[bad], err
 	}
 	return c, at, nil
 }

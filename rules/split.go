@@ -81,8 +81,8 @@ func (c *Context) plus(a, b *ir.Value) *ir.Value {
 
 // bySign are the parameters of rules that look at signs.
 func bySign(ps ...Param) []Param {
-	return append(append(ps, stabilized("1e-6")...), biasParam("keep", "full", "zero", "share"), Param{
+	return append(append(ps, stabilized("1e-6")...), biasParam("keep", "full", "zero"), Param{
 		Name: "inputs", Default: "signed", Choices: []string{"signed", "plain"},
 		Doc: "how the input counts: signed, in two parts by sign; plain, as it is, which is the formula for inputs that are not negative",
-	})
+	}, absorbing())
 }

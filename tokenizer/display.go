@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -49,6 +50,24 @@ func (t *Tokenizer) CleanAll(tokens []string) []string {
 		clean[i] = out[i].String()
 	}
 	return clean
+}
+
+// Spaced is CleanAll for tokens whose text is not known: where the vocabulary does not spell spaces, as WordPiece's,
+// words get one in front, and punctuation does not.
+func (t *Tokenizer) Spaced(tokens []string) []string {
+	out := t.CleanAll(tokens)
+	if t.style.prefix == "" {
+		return out
+	}
+	for i := 1; i < len(out); i++ {
+		first, _ := utf8.DecodeRuneInString(out[i])
+		_, special := t.added.ids[tokens[i]]
+		_, afterSpecial := t.added.ids[tokens[i-1]]
+		if !special && !afterSpecial && !strings.HasPrefix(tokens[i], t.style.prefix) && !unicode.IsPunct(first) {
+			out[i] = " " + out[i]
+		}
+	}
+	return out
 }
 
 // bytes undoes the vocabulary's spelling.

@@ -42,6 +42,17 @@ func TestCleanAllJoinsCharacters(t *testing.T) {
 	}
 }
 
+func TestSpacedSeparatesWords(t *testing.T) {
+	got := load(t, "bert").Spaced([]string{"[CLS]", "the", "cat", "##s", ",", "the", "end", ".", "[SEP]"})
+	if d := cmp.Diff([]string{"[CLS]", "the", " cat", "s", ",", " the", " end", ".", "[SEP]"}, got); d != "" {
+		t.Error(d)
+	}
+	got = load(t, "llama2").Spaced([]string{"▁the", "▁cat", "s"})
+	if d := cmp.Diff([]string{" the", " cat", "s"}, got); d != "" {
+		t.Error(d)
+	}
+}
+
 // What is shown of a text, joined, is the text, but for a space in front that some tokenizers add.
 func TestCleanAllGivesTheTextBack(t *testing.T) {
 	const text = "the cat's 12 cafés, 日本 😀\n  end"

@@ -101,6 +101,9 @@ func (t *Tokenizer) Token(id int) (string, bool) {
 	return s, ok
 }
 
+// Special reports whether an id is that of a token which stands for no text, such as [CLS].
+func (t *Tokenizer) Special(id int) bool { return t.added.special[id] }
+
 // ID returns the id of a vocabulary piece, spelled as [Token] spells it.
 func (t *Tokenizer) ID(piece string) (int, bool) {
 	if id, ok := t.added.ids[piece]; ok {

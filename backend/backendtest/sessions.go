@@ -24,6 +24,7 @@ func testSessions(t *testing.T, b backend.Backend) {
 	t.Run("results stay when the session goes on", func(t *testing.T) { resultsStay(t, b) })
 	t.Run("WatchNaN finds the node", func(t *testing.T) { watchNaN(t, b) })
 	t.Run("WatchNaN blames nobody for its inputs", func(t *testing.T) { watchInputs(t, b) })
+	t.Run("WatchNaN sees a NaN made of an infinity", func(t *testing.T) { watchMasks(t, b) })
 	t.Run("Trace sees every node", func(t *testing.T) { trace(t, b) })
 	t.Run("an error of Trace ends the run", func(t *testing.T) { traceError(t, b) })
 	t.Run("Progress goes from 1 to the number of nodes", func(t *testing.T) { progress(t, b) })
@@ -247,6 +248,28 @@ func watchInputs(t *testing.T, b backend.Backend) {
 	x := ir.Of([]float32{1, 2, float32(math.NaN()), 4, float32(math.Inf(1)), 6}, 2, 3)
 	if _, err := s.Run(context.Background(), tensors{"x": x}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A mask of -∞ times 0 is no number, and a gradient that holds one is not to be
+// excused by the mask; a softmax over nothing but a mask is, if the model asks.
+func watchMasks(t *testing.T, b backend.Backend) {
+	m := parsed(t, `g (float[2,2] mask, float[2,2] g) => (r, y) {
+  s = Softmax (mask)
+  n = IsNaN (s)
+  z = Constant <value = float {0}> ()
+  y = Where (n, z, s)
+  r = Mul (mask, g)
+}`)
+	s := session(t, b, m, backend.Options{WatchNaN: true})
+	inf := float32(math.Inf(-1))
+	mask := ir.Of([]float32{1, inf, inf, inf}, 2, 2)
+	if _, err := s.Run(context.Background(), tensors{"mask": mask, "g": ir.Of([]float32{1, 2, 3, 4}, 2, 2)}); err != nil {
+		t.Error(err)
+	}
+	_, err := s.Run(context.Background(), tensors{"mask": mask, "g": ir.Of([]float32{1, 2, 0, 4}, 2, 2)})
+	if err == nil || !strings.Contains(err.Error(), "Mul->r") {
+		t.Errorf("got error %v, want one that names Mul->r", err)
 	}
 }
 

@@ -49,7 +49,7 @@ func (e *Engine) GemmBand(m, n, k int, a []float32, lda int, transA bool, offA [
 		e.copyA(g, nb, offA, slot, *buf)
 		g.a, offA = operand{data: *buf, ld: padded(k)}, slot
 	}
-	nc := min(ncMax, ceil(n, e.k.nr)*e.k.nr)
+	nc := min(ncMax, bandPanels*e.k.nr, ceil(n, e.k.nr)*e.k.nr)
 	nTasks, mc := ceil(n, nc), m
 	if want := 8 * e.Threads(); nb*nTasks < want { // unequal tasks: more than for a whole product
 		mc = max(rowMin, ceil(m, ceil(want, nb*nTasks)))
@@ -90,8 +90,8 @@ func (b Band) check(item, rows, cols int) {
 	}
 }
 
-// over is the columns that any of rows r0 to r1-1 has.
-func (b Band) over(r0, r1 int) (lo, hi int) {
+// Over is the columns that any of rows r0 to r1-1 has.
+func (b Band) Over(r0, r1 int) (lo, hi int) {
 	first, last := int32(math.MaxInt32), int32(0)
 	for r := r0; r < r1; r++ {
 		if b.Lo[r] < b.Hi[r] {
@@ -126,28 +126,52 @@ type bandWork struct {
 // A strip is the rows of one tile and the part of k that they need.
 type strip struct{ i, rows, lo, hi int }
 
-// block computes rows i0 to i1 and columns j0 to j1. Every element of C is summed
-// in the order, and in the blocks of k, that Engine.block has.
+// block computes rows i0 to i1 and columns j0 to j1, of at most bandPanels panels.
+// Every element of C is summed in the order, and in the blocks of k, that Engine.block
+// has.
 func (w *bandWork) block(i0, i1, j0, j1 int) {
-	k := w.engine.k
-	buf := borrow(&w.engine.bufs, kcMax*k.nr)
+	nr := w.engine.k.nr
+	buf := borrow(&w.engine.bufs, panelRoom)
 	defer w.engine.bufs.Put(buf)
-	var room [2][48]strip // on the stack: thousands of blocks would leave megabytes to collect
+	var room [1 + bandPanels][48]strip // on the stack: thousands of blocks would leave megabytes to collect
+	var need [bandPanels][]strip       // by panel
 	strips := w.strips(room[0][:0], i0, i1)
-	here := append(room[1][:0], strips...)
+	n, first, last := 0, w.k, 0
+	for j := j0; j < j1; j += nr {
+		need[n] = append(room[1+n][:0], strips...)
+		lo, hi := w.narrow(need[n], strips, j, min(nr, w.n-j))
+		first, last = min(first, lo), max(last, hi)
+		n++
+	}
 	kb := (ceil(w.k, ceil(max(w.k, 1), kcMax)) + 15) &^ 15
-	for j := j0; j < j1; j += k.nr {
-		cols := min(k.nr, w.n-j)
-		first, last := w.narrow(here, strips, j, cols)
-		for p := first / max(kb, 1) * kb; p < last; p += kb {
-			from, to := max(p, first), min(p+kb, last)
-			w.engine.packB(w.product, from, to-from, j, *buf)
-			for _, s := range here {
+	for p := first / max(kb, 1) * kb; p < last; p += kb {
+		from, to := max(p, first), min(p+kb, last)
+		for q := range n {
+			w.engine.packB(w.product, from, to-from, j0+q*nr, (*buf)[q*(to-from)*nr:])
+		}
+		for t := range strips {
+			for q := range n { // rows of A that are in the first-level cache are used for all panels
+				s, j := need[q][t], j0+q*nr
 				if lo, hi := max(from, s.lo), min(to, s.hi); lo < hi {
-					w.tile(s, lo, hi, at(*buf, (lo-from)*k.nr), j, cols)
+					w.tile(s, lo, hi, at(*buf, (q*(to-from)+lo-from)*nr), j, min(nr, w.n-j))
 				}
 			}
+			w.fetchA(strips, t+1, from, to)
 		}
+	}
+}
+
+// bandPanels is how many panels of B a task has, at most.
+const bandPanels = 4
+
+// fetchA prefetches the rows of A of a strip.
+func (w *bandWork) fetchA(strips []strip, t, from, to int) {
+	if t >= len(strips) || w.a.trans {
+		return
+	}
+	s := strips[t]
+	if lo, hi := max(from, s.lo), min(to, s.hi); lo < hi {
+		w.engine.k.prefetch(s.rows, 4*(hi-lo), at(w.a.data, s.i*w.a.ld+lo), w.a.ld)
 	}
 }
 
@@ -163,7 +187,7 @@ func (w *bandWork) strips(strips []strip, i0, i1 int) []strip {
 		s := strip{i: i0, rows: rows, hi: w.k}
 		switch w.of {
 		case BandOfA:
-			s.lo, s.hi = w.band.over(i0, i0+rows)
+			s.lo, s.hi = w.band.Over(i0, i0+rows)
 		case BandOfAT:
 			s.lo, s.hi = w.band.across(i0, i0+rows)
 		}
@@ -181,13 +205,13 @@ func (w *bandWork) narrow(dst, strips []strip, j, cols int) (first, last int) {
 	case BandOfB:
 		lo, hi = w.band.across(j, j+cols)
 	case BandOfBT:
-		lo, hi = w.band.over(j, j+cols)
+		lo, hi = w.band.Over(j, j+cols)
 	}
 	first = w.k
 	for t, s := range strips {
 		s.lo, s.hi = max(s.lo, lo), min(s.hi, hi)
 		if w.of == BandOfC {
-			if c0, c1 := w.band.over(s.i, s.i+s.rows); c0 >= j+cols || c1 <= j {
+			if c0, c1 := w.band.Over(s.i, s.i+s.rows); c0 >= j+cols || c1 <= j {
 				s.hi = s.lo
 			}
 		}

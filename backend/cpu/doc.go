@@ -15,9 +15,10 @@
 //
 // # Matrix products
 //
-//	for every 560 rows of A, 768 of k, 32 columns of B:      gemm_plan.go
-//		copy the piece of B to a panel [k][32]               packB
-//		for every 14 rows of A: C[14×32] += A·panel          tile
+//	for every 560 rows of A, 768 of k, 64 columns of B:      gemm_plan.go
+//		copy the piece of B to panels [k][32]                packB
+//		for every 14 rows of A:
+//			for every panel: C[14×32] += A·panel             tile
 //			fetch a part of the next piece of B              prefetch
 //
 // The tile keeps 28 registers of C and streams k: two loads of B, and for every
@@ -28,6 +29,10 @@
 // becomes float32s there too (GemmStored), and the tile does not know. Each height from
 // 1 to 14 rows has its own tile, so that none has idle rows. One row or column of C goes
 // to dots and axpys, which read the matrix once.
+//
+// A caller that shares out work itself, such as the rows of an attention, packs a small B
+// once and computes rows when it needs them (Pack, GemmPanels): they are in its cache then.
+// So are the rows that the functions of strips work on.
 //
 // # Elementwise
 //

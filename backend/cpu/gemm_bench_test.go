@@ -59,7 +59,7 @@ func BenchmarkStored(b *testing.B) {
 		"uint4, blocks of 16":   randomQuantized(r, k, n, Uint4, 1, 16, true),
 		"int8, scale by column": randomQuantized(r, k, n, Int8, k, 1, false),
 	} {
-		w := dense(s)
+		w := dense(e, s)
 		for _, m := range []int{452, 32, 1} {
 			x, c := random(1, m*k), make([]float32, m*n)
 			for _, trans := range []bool{false, true} {

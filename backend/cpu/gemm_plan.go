@@ -82,10 +82,15 @@ func padded(k int) int {
 	return k
 }
 
-// crowded says that the rows of A lie a multiple of 1 KiB apart, so that they fall
-// in few cache sets, and that enough columns use them for a copy to pay.
+// crowded says that the rows of A lie so far apart that those of one tile fall in one
+// set of an L1 cache, whose ways repeat every 4 KiB, or, if they are read along columns,
+// in few sets of L2; and that enough columns use them for a copy to pay.
 func crowded(g product, k *kernels) bool {
-	return g.a.ld%256 == 0 && g.m > 4 && g.n > 2*k.nr
+	apart := 1024
+	if g.a.trans {
+		apart = 256
+	}
+	return g.a.ld%apart == 0 && g.m > 4 && g.n > 2*k.nr
 }
 
 // copyA writes op(A) of every distinct offset, not transposed and with padded rows, to dst.
@@ -153,25 +158,38 @@ func ceil(a, b int) int { return (a + b - 1) / b }
 // number of threads does not change a bit.
 func (e *Engine) block(g product, i0, i1, j0, j1 int) {
 	nr := e.k.nr
-	buf := borrow(&e.bufs, kcMax*nr)
+	buf := borrow(&e.bufs, panelRoom)
 	defer e.bufs.Put(buf)
 	kb := (ceil(g.k, ceil(g.k, kcMax)) + 15) &^ 15
 	direct := e.readsInPlace(g, min(g.k, kb))
 	for i := i0; i < i1; i += mcMax {
 		for p := 0; p < g.k; p += kb {
 			kc := min(kb, g.k-p)
-			for j := j0; j < j1; j += nr {
-				b, ldb, next := at(*buf, 0), nr, rowsAhead{}
-				if direct && j+nr <= g.n {
-					b, ldb = at(g.b.data, p*g.b.ld+j), g.b.ld
-				} else {
-					e.packB(g, p, kc, j, *buf)
-					next = e.packedNext(g, p, kb, j, j0, j1)
-				}
-				e.tiles(g, i, min(i1, i+mcMax), p, kc, j, b, ldb, next)
+			b, next := slab{at(*buf, 0), nr, kc * nr}, rowsAhead{}
+			packed := j0
+			if direct { // what is left then has fewer columns than a panel
+				b, packed = slab{at(g.b.data, p*g.b.ld+j0), g.b.ld, nr}, j0+(min(j1, g.n)-j0)/nr*nr
+				e.tiles(g, i, min(i1, i+mcMax), p, kc, j0, packed, b, next)
+				b = slab{at(*buf, 0), nr, kc * nr}
+			} else {
+				next = e.packedNext(g, p, kb, j0, j1)
 			}
+			for j := packed; j < j1; j += nr {
+				e.packB(g, p, kc, j, (*buf)[(j-packed)*kc:])
+			}
+			e.tiles(g, i, min(i1, i+mcMax), p, kc, packed, j1, b, next)
 		}
 	}
+}
+
+// panelRoom is what the packed panels of a task take.
+const panelRoom = kcMax * ncMax
+
+// A slab is the columns of B that a task needs, as many at a time as the tile has:
+// rows ld elements apart, and next elements from one panel to the next.
+type slab struct {
+	b        *float32
+	ld, next int
 }
 
 // rowsAhead are rows of B that will be packed soon.
@@ -181,20 +199,18 @@ type rowsAhead struct {
 	ld          int
 }
 
-// packedNext is what is packed after the panel at p and j of a task with columns
-// j0 to j1. What this thread will do after the task is a guess: threads take tasks
+// packedNext is what is packed after block p of k of a task with columns j0 to j1.
+// What this thread will do after the task is a guess: threads take tasks
 // in turn. Weights come from memory, and packing waits for it otherwise (2 %).
-func (e *Engine) packedNext(g product, p, kb, j, j0, j1 int) rowsAhead {
-	if j += e.k.nr; j >= j1 {
-		p, j = p+kb, j0
-	}
-	if p >= g.k {
-		p, j = 0, j0+(j1-j0)*e.Threads()
+func (e *Engine) packedNext(g product, p, kb, j0, j1 int) rowsAhead {
+	j, width := j0, j1-j0
+	if p += kb; p >= g.k {
+		p, j = 0, j0+width*e.Threads()
 	}
 	if j >= g.n || g.stored != nil { // which is small
 		return rowsAhead{}
 	}
-	kc, cols := min(kb, g.k-p), min(e.k.nr, g.n-j)
+	kc, cols := min(kb, g.k-p), min(width, g.n-j)
 	if g.b.trans {
 		return rowsAhead{at(g.b.data, j*g.b.ld+p), cols, 4 * kc, g.b.ld}
 	}
@@ -224,9 +240,10 @@ func (e *Engine) packB(g product, p, kc, j int, dst []float32) {
 	e.k.packN(kc, cols, g.b.data[p*g.b.ld+j:], g.b.ld, dst)
 }
 
-// tiles computes C[i0:i1, j:j+nr] (+)= A[i0:i1, p:p+kc]·b in tiles of nearly equal
-// height, so that no tile has idle rows, and fetches next meanwhile.
-func (e *Engine) tiles(g product, i0, i1, p, kc, j int, b *float32, ldb int, next rowsAhead) {
+// tiles computes C[i0:i1, j0:j1] (+)= A[i0:i1, p:p+kc]·b in tiles of nearly equal
+// height, so that no tile has idle rows, and fetches next meanwhile. Rows of A that are
+// in the first-level cache are used for all panels.
+func (e *Engine) tiles(g product, i0, i1, p, kc, j0, j1 int, b slab, next rowsAhead) {
 	tile, rowStep, a := e.k.tile, g.a.ld, i0*g.a.ld+p
 	if g.a.trans {
 		tile, rowStep, a = e.k.tileT, 1, p*g.a.ld+i0
@@ -238,7 +255,9 @@ func (e *Engine) tiles(g product, i0, i1, p, kc, j int, b *float32, ldb int, nex
 		if t < taller {
 			mr++
 		}
-		tile(mr, kc, at(g.a.data, a), g.a.ld, b, ldb, at(g.c.data, i0*g.c.ld+j), g.c.ld, g.accumulate || p > 0, min(e.k.nr, g.n-j))
+		for j, at0 := j0, 0; j < j1; j, at0 = j+e.k.nr, at0+b.next {
+			tile(mr, kc, at(g.a.data, a), g.a.ld, shift(b.b, at0), b.ld, at(g.c.data, i0*g.c.ld+j), g.c.ld, g.accumulate || p > 0, min(e.k.nr, g.n-j))
+		}
 		next.fetch(e, t, n)
 		i0 += mr
 		a += mr * rowStep

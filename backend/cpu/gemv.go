@@ -8,7 +8,7 @@ func (e *Engine) vectors(g product, nb int, offA, offB, offC []int) {
 		if g.stored != nil && g.n == 1 {
 			buf := borrow(&e.large, g.k)
 			defer e.large.Put(buf)
-			p.b, p.stored = g.columnOfB(e, (*buf)[:g.k]), nil
+			p.b, p.stored = p.columnOfB(e, (*buf)[:g.k]), nil
 		}
 		if g.n == 1 && g.m > 1 { // C = A·b is Cᵀ = bᵀ·Aᵀ
 			p.a, p.b = flip(p.b), flip(p.a)

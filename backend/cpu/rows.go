@@ -6,11 +6,12 @@ import "math"
 // row's maximum subtracted first. dst may be x. Elements of -∞ (masks) become 0; a row of
 // nothing but -∞ becomes NaN, as everywhere.
 func (e *Engine) Softmax(rows, n int, dst, x []float32) {
-	e.eachRow("Softmax", rows, n, func(i int) {
-		row := at(dst, i)
-		sum := e.k.expSum(n, at(x, i), e.k.reduce[MaxOf](n, at(x, i)), row)
-		e.k.binary[Mul].vs(n, row, 1/sum, row)
-	}, dst, x)
+	e.eachRow("Softmax", rows, n, func(i int) { e.softmaxRow(n, at(dst, i), at(x, i)) }, dst, x)
+}
+
+func (e *Engine) softmaxRow(n int, dst, x *float32) {
+	sum := e.k.expSum(n, x, e.k.reduce[MaxOf](n, x), dst)
+	e.k.binary[Mul].vs(n, dst, 1/sum, dst)
 }
 
 // SoftmaxVJP computes dst = y·(g - Σ g·y) by rows: the gradient of softmax, where y
@@ -32,10 +33,11 @@ func (e *Engine) SoftmaxTaylor(rows, n int, dst, x, y, r []float32) {
 // RMSNorm computes dst = x / √(mean(x²)+eps) · w by rows of n elements. dst may be x.
 func (e *Engine) RMSNorm(rows, n int, dst, x, w []float32, eps float32) {
 	sameLen("RMSNorm: weights", len(w), n)
-	e.eachRow("RMSNorm", rows, n, func(i int) {
-		inv := inverseRoot(e.k.reduce[SumSquares](n, at(x, i)), n, eps)
-		e.k.scaleWith(n, at(x, i), inv, at(w, 0), at(dst, i))
-	}, dst, x)
+	e.eachRow("RMSNorm", rows, n, func(i int) { e.rmsRow(n, at(dst, i), at(x, i), at(w, 0), eps) }, dst, x)
+}
+
+func (e *Engine) rmsRow(n int, dst, x, w *float32, eps float32) {
+	e.k.scaleWith(n, x, inverseRoot(e.k.reduce[SumSquares](n, x), n, eps), w, dst)
 }
 
 // LayerNorm computes dst = (x-mean) / √(var+eps) · w + b by rows of n elements. dst may be x.

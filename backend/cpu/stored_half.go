@@ -28,6 +28,14 @@ func (h *Half) widen(e *Engine, i, rows, j, cols int, dst []float32, ld int) {
 	}
 }
 
+// at is the number at index i.
+func (h *Half) at(i int) float32 {
+	if h.Brain {
+		return brainGo(h.Data[i])
+	}
+	return halfGo(h.Data[i])
+}
+
 // row writes n elements from the one at index first on.
 func (h *Half) row(e *Engine, first, n int, dst *float32) {
 	if h.Brain {

@@ -23,6 +23,8 @@ type Quantized struct {
 	Data       []byte // Rows·Cols integers, row-major, with no gaps between rows
 
 	BlockRows, BlockCols int       // of a block; those at the ends may be smaller
+	Period               int       // if not 0, blocks begin anew every so many rows, as those of a stack of matrices do
+	Repeat               bool      // ... and have the scales and zeros of the first so many rows
 	Scale                []float32 // of every block, row-major
 	HalfScale            *Half     // as long, instead of Scale
 	Zero                 []byte    // of every block, as Ints; nil is 0 for all
@@ -32,10 +34,16 @@ type Quantized struct {
 func (q *Quantized) Dims() (rows, cols int) { return q.Rows, q.Cols }
 
 func (q *Quantized) check() {
-	if q.BlockRows < 1 || q.BlockCols < 1 || q.Ints >= numInts {
-		panic(fmt.Sprintf("cpu.Quantized: blocks of %d×%d of type %d", q.BlockRows, q.BlockCols, q.Ints))
+	if q.BlockRows < 1 || q.BlockCols < 1 || q.Period < 0 || q.Ints >= numInts {
+		panic(fmt.Sprintf("cpu.Quantized: blocks of %d×%d of type %d, anew every %d rows", q.BlockRows, q.BlockCols, q.Ints, q.Period))
 	}
-	blocks := ceil(q.Rows, q.BlockRows) * q.across()
+	blocks := 0
+	if q.Rows > 0 {
+		blocks = (q.down(q.Rows-1) + 1) * q.across()
+		if q.Period > 0 && q.Repeat {
+			blocks = ceil(min(q.Rows, q.Period), q.BlockRows) * q.across()
+		}
+	}
 	scales := len(q.Scale)
 	if q.HalfScale != nil {
 		scales = len(q.HalfScale.Data)
@@ -47,6 +55,18 @@ func (q *Quantized) check() {
 
 // across is how many blocks lie side by side.
 func (q *Quantized) across() int { return ceil(q.Cols, q.BlockCols) }
+
+// down is how many blocks lie above the one that row i is in.
+func (q *Quantized) down(i int) int {
+	if q.Period == 0 {
+		return i / q.BlockRows
+	}
+	block := i % q.Period / q.BlockRows
+	if q.Repeat {
+		return block
+	}
+	return i/q.Period*ceil(q.Period, q.BlockRows) + block
+}
 
 func (t Ints) nibbles() bool { return t == Int4 || t == Uint4 }
 
@@ -64,7 +84,7 @@ func (q *Quantized) widen(e *Engine, i, rows, j, cols int, dst []float32, ld int
 		return
 	}
 	for r := range rows {
-		block := (i + r) / q.BlockRows * q.across()
+		block := q.down(i+r) * q.across()
 		for c := j; c < j+cols; {
 			b := c / q.BlockCols
 			n := min(j+cols, (b+1)*q.BlockCols) - c
@@ -79,14 +99,10 @@ func (q *Quantized) widen(e *Engine, i, rows, j, cols int, dst []float32, ld int
 }
 
 func (q *Quantized) scaleOf(block int) float32 {
-	switch h := q.HalfScale; {
-	case h == nil:
-		return q.Scale[block]
-	case h.Brain:
-		return brainGo(h.Data[block])
-	default:
-		return halfGo(h.Data[block])
+	if q.HalfScale != nil {
+		return q.HalfScale.at(block)
 	}
+	return q.Scale[block]
 }
 
 // widenColumns is widen for blocks of one column: every column has a scale of its own.
@@ -97,7 +113,7 @@ func (q *Quantized) widenColumns(e *Engine, i, rows, j, cols int, dst []float32,
 	clear(zero)
 	last := -1
 	for r := range rows {
-		if block := (i + r) / q.BlockRows; block != last {
+		if block := q.down(i + r); block != last {
 			last = block
 			first := block*q.Cols + j
 			if q.Zero != nil {

@@ -34,8 +34,9 @@ func newBands(shape []int) *bands {
 	return b
 }
 
-// measure sets the border of the row at row-major index i to what its elements say.
-func (b *bands) measure(i int, row []uint32) {
+// measure sets the border of the row at row-major index i to what its elements say, the
+// first of which is in column from; there is nothing beside them.
+func (b *bands) measure(i int, row []uint32, from int) {
 	rows := len(b.of[0].Lo)
 	band := b.of[i/rows]
 	hi := lastNonzero(row)
@@ -43,7 +44,10 @@ func (b *bands) measure(i int, row []uint32) {
 	for lo < hi && row[lo]<<1 == 0 { // of -0 too
 		lo++
 	}
-	band.Lo[i%rows], band.Hi[i%rows] = int32(lo), int32(hi)
+	if hi == 0 {
+		from = 0
+	}
+	band.Lo[i%rows], band.Hi[i%rows] = int32(from+lo), int32(from+hi)
 }
 
 // lastNonzero returns the number of elements up to the last that is not 0 or -0.
@@ -89,7 +93,7 @@ func (c *call) bandsOf(v *Value) *bands {
 	const some = 64
 	c.engine.Run((rows+some-1)/some, func(t int) {
 		for i := t * some; i < min(rows, (t+1)*some); i++ {
-			b.measure(i, bits[i*n:][:n])
+			b.measure(i, bits[i*n:][:n], 0)
 		}
 	})
 	return b.useful(n)

@@ -2,7 +2,6 @@ package gorgonia
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/lxtc/lxtc/ir"
 )
@@ -20,9 +19,7 @@ type call struct {
 	ids  nodeIDs
 	made []*buffer // what the kernel has taken from memory
 
-	into    *Value // where the result should go, if the kernel can put it there
-	inPlace bool   // into is an operand: only for kernels that ask by reuse
-	want    *bands // the part of a product's result that is wanted, if not the whole
+	want *bands // the part of a product's result that is wanted, if not the whole
 }
 
 // one wraps the usual single result.
@@ -31,10 +28,6 @@ func one(v *Value) ([]*Value, error) { return []*Value{v}, nil }
 // new returns an uninitialized contiguous value. If the kernel does not return
 // it, or a view of it, its buffer goes back when the kernel has returned.
 func (c *call) new(elem ir.DType, shape ...int) *Value {
-	if v := c.into; !c.inPlace && c.goesInto(elem, shape) {
-		c.into = nil // the next one is another value
-		return v
-	}
 	b := c.memory.alloc(count(shape) * size(elem))
 	c.made = append(c.made, b)
 	return &Value{elem: elem, shape: shape, buf: b}
@@ -69,20 +62,10 @@ func (c *call) floats(v *Value) []float32 { return flat[float32](c.dense(v)) }
 // reuse returns a value to write the result to: input i itself if the call may
 // overwrite it, else a new one.
 func (c *call) reuse(i int, elem ir.DType, shape []int) *Value {
-	if v := c.into; c.goesInto(elem, shape) {
-		c.into = nil
-		return v
-	}
 	if v := c.in[i]; c.expendable(i, 1) && v.elem == elem && v.len() == count(shape) {
 		return v.view(shape, nil, 0)
 	}
 	return c.new(elem, shape...)
-}
-
-// goesInto reports whether a result of this type and shape belongs where the
-// caller wants it.
-func (c *call) goesInto(elem ir.DType, shape []int) bool {
-	return c.into != nil && c.into.elem == elem && slices.Equal(c.into.shape, shape)
 }
 
 // expendable reports whether input i is contiguous memory that nobody else

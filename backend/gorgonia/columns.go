@@ -1,9 +1,9 @@
 package gorgonia
 
 import (
-	"math"
 	"slices"
 
+	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -112,75 +112,90 @@ func (b *blocks) width() int {
 	return v.shape[len(v.shape)-1]
 }
 
-// matrices is the number of matrices of the product that were computed in part.
-func (b *blocks) matrices() int {
-	if b.part == nil {
-		return 0
-	}
-	return len(b.part.of)
-}
-
 // sumsOf is the number of partial results that the kernels of rows add up in: columns
 // that are left out in such steps leave the order of all additions as it was, and rows
-// aligned.
-const sumsOf = 32
+// aligned. Panels of a product begin there, too.
+const sumsOf = cpu.PanelColumns
 
-// chooseColumns decides which columns of a piece are computed, and clears what the
-// product left there.
+// chooseColumns decides which columns of a piece are computed.
 func (b *blocks) chooseColumns(p *piece) {
-	if b.part == nil {
+	if b.narrow && b.want() != nil {
+		p.lo, p.hi = b.wanted(p)
+	}
+}
+
+// want is the part of the product that is wanted, nil if all is.
+func (b *blocks) want() *bands {
+	if b.prod == nil {
+		return nil
+	}
+	return b.product.want
+}
+
+// wanted returns the columns of a piece in which the product is wanted, from one that
+// sums may begin at, or all of them if it is nowhere.
+func (b *blocks) wanted(p *piece) (lo, hi int) {
+	n := b.width()
+	if b.want() == nil {
+		return 0, n
+	}
+	lo, hi = b.want().of[p.outer].Over(p.from, p.from+p.rows)
+	if lo >= hi {
+		return 0, n
+	}
+	return lo / sumsOf * sumsOf, min((hi+sumsOf-1)/sumsOf*sumsOf, n)
+}
+
+// makeProduct computes the rows of the product for a piece.
+func (t *strips) makeProduct() {
+	k, p := len(t.in)-1, t.piece
+	if !t.byRows() {
+		t.clearOutside(t.of[k])
 		return
 	}
-	if band := b.part.of[p.outer]; b.narrow {
-		lo, hi := int32(math.MaxInt32), int32(0)
-		for i := p.from; i < p.from+p.rows; i++ {
-			lo, hi = min(lo, band.Lo[i]), max(hi, band.Hi[i])
-		}
-		if lo < hi {
-			p.lo, p.hi = int(lo)/sumsOf*sumsOf, min((int(hi)+sumsOf-1)/sumsOf*sumsOf, p.hi)
-		}
+	if t.packed != p.outer {
+		t.product.pack(t.serial, p.outer, t.panels)
+		t.packed = p.outer
 	}
-	b.clearOutside(p.outer, p.from, p.from+p.rows, p.lo, p.hi)
-}
-
-// clearOutside clears the product where it was not computed, in some rows and columns
-// of a matrix.
-func (b *blocks) clearOutside(matrix, r0, r1, lo, hi int) {
-	x, n, rows := flat[float32](b.in[len(b.in)-1]), b.width(), len(b.part.of[matrix].Lo)
-	for i := r0; i < r1; i++ {
-		row := x[(matrix*rows+i)*n:][:n]
-		from, to := int(b.part.of[matrix].Lo[i]), int(b.part.of[matrix].Hi[i])
-		if from >= to { // nothing is wanted
-			from, to = hi, hi
-		}
-		clear(row[lo:max(lo, min(from, hi))])
-		clear(row[min(hi, max(to, lo)):hi])
-	}
-}
-
-// widen writes the columns that were computed, and what belongs beside them: zeros, or
-// NaNs in a row with a sum that is not finite, as 0·∞ makes them.
-func (b *blocks) widen(w *worker, dst, v *Value, p piece) {
-	n, width := b.width(), p.hi-p.lo
-	to, from := flat[float32](dst), flat[float32](v)
+	dst := t.of[k]
+	all := p
+	p.lo, p.hi = t.wanted(&p)
+	t.product.compute(t.serial, p, t.panels, dst.From(p.lo-all.lo))
 	for r := range p.rows {
-		row := to[r*n:][:n]
-		copy(row[p.lo:], from[r*width:][:width])
-		if beside := w.beside(r); beside == 0 {
-			clear(row[:p.lo])
-			clear(row[p.hi:])
-		} else {
-			repeat(row[:p.lo], beside)
-			repeat(row[p.hi:], beside)
-		}
+		row := dst.Data[r*dst.Step:][:all.hi-all.lo]
+		clear(row[:p.lo-all.lo])
+		clear(row[p.hi-all.lo:])
 	}
 }
 
-// beside is 0 times the sums of row r.
-func (w *worker) beside(r int) float32 {
+// clearOutside clears the product of a piece where it was not computed.
+func (t *strips) clearOutside(x cpu.Strip) {
+	if t.want() == nil {
+		return
+	}
+	p := t.piece
+	band := t.want().of[p.outer]
+	for r := range p.rows {
+		clearBeside(x.Data[r*x.Step:][:p.hi-p.lo], int(band.Lo[p.from+r])-p.lo, int(band.Hi[p.from+r])-p.lo)
+	}
+}
+
+// clearBeside clears a row but for columns from to to-1.
+func clearBeside(row []float32, from, to int) {
+	if from >= to { // nothing is wanted
+		clear(row)
+		return
+	}
+	clear(row[:max(0, min(from, len(row)))])
+	clear(row[max(0, min(to, len(row))):])
+}
+
+// beside is what belongs beside the columns of row r: 0, or a NaN in a row with a sum
+// that is not finite, as 0·∞ makes it.
+func (t *strips) beside(r int) float32 {
 	x := float32(0)
-	for _, k := range w.sums {
-		x += 0 * as[float32](w.vals[k])[r]
+	for _, k := range t.sums {
+		x += 0 * t.of[k].Data[r*t.of[k].Step]
 	}
 	return x
 }

@@ -28,18 +28,33 @@
 // by itself. Nodes without a kernel run in the reference interpreter, which is
 // slow; Interpreted lists them.
 //
-// A weight of a small type that only products read, transposed or not, stays as it
-// is stored: the node that would unpack it passes it on, and the products make
-// float32s of a panel at a time (kernel_matmul_stored.go).
+// # Stored weights
+//
+// A weight of a small type that only products read stays as it is stored: the node
+// that would unpack it makes a Value without elements, which knows what its memory
+// stands for, and products make float32s of a panel at a time.
+//
+//	stored.go                which nodes keep their results so
+//	stored_make.go           the nodes that would unpack a weight
+//	stored_views.go          views, chosen items (experts, rows of a table), and
+//	                         functions that a rule applies to a weight
+//	kernel_matmul_stored.go  the products
+//
+// A function, such as max(w, 0), of a weight is made of the panel, too, also where
+// the weight is of float32s. A convolution unpacks its weight for the time of a call:
+// it reads all of it for every block of positions.
 //
 // # Fused steps
 //
-//	fuse.go     which nodes of a segment run together: those that work row by row
-//	rows.go     what such a group reads and writes
-//	blocks.go   running it, on a few rows at a time, by the same kernels
-//	scores.go   the product before them, where a mask or a zero makes part of it moot
-//	columns.go  ... and the columns that they can then leave out themselves
-//	bands.go    where values are 0, as measured, and products that skip it
+//	fuse.go         which nodes of a segment run together: those that work row by row
+//	rows.go         what such a group reads and writes
+//	layout.go       where the values of a few rows lie: inputs, results, a thread's memory
+//	blocks.go       running it, a few rows at a time
+//	kernel_rows.go  the operators, on those rows
+//	whole.go        running it on whole tensors, where there are too few rows
+//	scores.go       the product before them, where a mask or a zero makes part of it moot
+//	columns.go      ... and the columns that they can then leave out themselves
+//	bands.go        where values are 0, as measured, and products that skip it
 //
 // None of it changes a bit of a result, the sign of zeros apart; the tests compare
 // with the nodes run one by one. Nothing is assumed about masks: they are looked at

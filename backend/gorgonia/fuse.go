@@ -11,8 +11,8 @@ import (
 // stepsOf divides a segment's nodes into steps, in order. Operators that compute
 // each row of their result from the same row of their operands are fused, so that
 // what is between them stays in the cache (rows.go). Where somebody watches the
-// single nodes, nothing is fused.
-func (e engine) stepsOf(nodes []*ir.Node, opt backend.Options) []step {
+// single nodes, nothing is fused, and nothing kept as it is stored.
+func (e engine) stepsOf(nodes []*ir.Node, kept map[*ir.Node]kernel, opt backend.Options) []step {
 	if e.plain || opt.Trace != nil || opt.WatchNaN {
 		return plainSteps(nodes)
 	}
@@ -24,11 +24,11 @@ func (e engine) stepsOf(nodes []*ir.Node, opt backend.Options) []step {
 		}
 	}
 	for i, n := range nodes {
-		if rowwise(n) {
+		if rowwise(n) && kept[n] == nil {
 			f.place(i, n)
 		}
 	}
-	return keepStored(f.steps())
+	return withKernels(f.steps(), kept)
 }
 
 func plainSteps(nodes []*ir.Node) []step {

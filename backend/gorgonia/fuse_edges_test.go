@@ -145,3 +145,42 @@ func TestFailedFusedSteps(t *testing.T) {
 		}
 	}
 }
+
+// TestPartsOfMasks says that the part of a row of a mask that counts is found at every
+// place, with anything before and behind it.
+func TestPartsOfMasks(t *testing.T) {
+	s := open(t, parsed(t, `g (float[S,S] x) => (y) { y = Neg (x) }`), backend.Options{})
+	c := &call{session: s}
+	nan := float32(math.NaN())
+	for _, n := range []int{32, 33, 64, 95, 150} {
+		tops := make([]float32, (n+maskPart-1)/maskPart)
+		row := make([]float32, n)
+		for lo := range n {
+			for _, width := range []int{1, 2, 31, 40, n} {
+				hi := min(n, lo+width)
+				for _, low := range []float32{-inf, -1e4, -100} {
+					repeat(row, low)
+					repeat(row[lo:hi], 0)
+					wantLo, wantHi := lo, hi
+					if low == -100 { // not below 0 by what vanishes
+						wantLo, wantHi = 0, n
+					}
+					if l, h := c.aboveNothing(row, tops, 3); int(l) != wantLo || int(h) != wantHi {
+						t.Fatalf("%d to %d of %d elements are 0, the others %g: found %d to %d", lo, hi, n, low, l, h)
+					}
+				}
+				for _, odd := range []float32{nan, inf} {
+					row[(lo+n/2)%n] = odd
+					if l, h := c.aboveNothing(row, tops, 3); l != 0 || int(h) != n {
+						t.Fatalf("%d elements, one of them %g: found %d to %d", n, odd, l, h)
+					}
+				}
+			}
+		}
+	}
+	row, tops := make([]float32, 40), make([]float32, 2)
+	repeat(row, -inf)
+	if l, h := c.aboveNothing(row, tops, 3); l != 0 || h != 40 {
+		t.Fatalf("a row of nothing counts from %d to %d, want whole", l, h)
+	}
+}

@@ -183,9 +183,16 @@ func TestMaskedAttentionWithExtremes(t *testing.T) {
 }
 
 // TestSumsThatOverflow says that a row whose sum is infinite has NaNs where its weights
-// are 0, though those columns are not computed.
+// are 0, though those columns are not computed, and that the rows around it have none,
+// also where the result does not lie over the weights.
 func TestSumsThatOverflow(t *testing.T) {
-	m := parsed(t, `g (float[B,H,S,D] k, float[B,H,S,D] v, float[B,1,S,S] mask, float[B,H,S,D] r, float[B,H,S,1] size) => (o, dk)
+	for _, outputs := range []string{"o, dk", "o, dk, ds, w"} {
+		sumsThatOverflow(t, outputs)
+	}
+}
+
+func sumsThatOverflow(t *testing.T, outputs string) {
+	m := parsed(t, `g (float[B,H,S,D] k, float[B,H,S,D] v, float[B,1,S,S] mask, float[B,H,S,D] r, float[B,H,S,1] size) => (`+outputs+`)
 <int64[1] last = {-1}> {
   e = Exp (mask)
   turned = Mul (e, size)

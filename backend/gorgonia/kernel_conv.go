@@ -36,7 +36,7 @@ func conv(c *call) ([]*Value, error) {
 	y := c.new(ir.Float, shape...)
 	c.convolve(&convolution{
 		batch: shape[0], groups: groups, deep: w.shape[1], wide: w.shape[0] / groups, ws: ws,
-		x: c.floats(x), w: c.floats(w), y: flat[float32](y), bias: bias,
+		x: c.floats(x), w: c.floats(c.unpacked(w)), y: flat[float32](y), bias: bias,
 	})
 	return one(y)
 }

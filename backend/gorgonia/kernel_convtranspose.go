@@ -25,7 +25,7 @@ func convTranspose(c *call) ([]*Value, error) {
 	y := c.new(ir.Float, shape...)
 	g := &convolution{
 		batch: shape[0], groups: groups, deep: x.shape[1] / groups, wide: w.shape[1], ws: ws,
-		x: c.floats(x), w: c.floats(w), y: flat[float32](y), bias: bias,
+		x: c.floats(x), w: c.floats(c.unpacked(w)), y: flat[float32](y), bias: bias,
 	}
 	if len(g.y) > 0 && g.deep > 0 && g.worthTurning() {
 		c.turnWeights(g)

@@ -81,10 +81,6 @@ func (c *call) zip(op cpu.Binary, out, x, y *Value) error {
 // result returns a value for an elementwise function of the first two inputs:
 // one of them, if it may be overwritten, or a new one.
 func (c *call) result(shape []int) *Value {
-	if v := c.into; c.goesInto(ir.Float, shape) {
-		c.into = nil
-		return v
-	}
 	times := int32(1)
 	if len(c.in) == 2 && c.ids.in[0] == c.ids.in[1] { // f(x, x)
 		times = 2

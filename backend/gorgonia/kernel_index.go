@@ -307,3 +307,38 @@ func found[T uint8 | uint16 | uint32 | uint64](c *call) ([]*Value, error) {
 	}
 	return one(out)
 }
+
+// packed reports whether n moves elements of four bits along the first axis.
+func packed(n *ir.Node) bool {
+	elem := n.In[0].Type.Elem
+	return (elem == ir.Int4 || elem == ir.Uint4) && n.In[0].Type.Rank() > 0 && choosesItems(n) && n.Out[0] != nil
+}
+
+// gatherPacked is Gather along the first axis of elements of four bits: rows of a
+// table that is quantized.
+func gatherPacked(c *call) ([]*Value, error) {
+	v := c.in[0]
+	out := &ir.Tensor{Elem: v.elem, Shape: slices.Concat(c.in[1].shape, v.shape[1:])}
+	row := count(v.shape[1:])
+	out.Raw = make([]byte, (count(out.Shape)+1)/2)
+	for i, k := range c.ints(c.in[1]) {
+		from, err := indexOf(k, v.shape[0])
+		if err != nil {
+			return nil, err
+		}
+		copyNibbles(out.Raw, i*row, v.buf.bytes, from*row, row)
+	}
+	return one(borrow(out))
+}
+
+// copyNibbles copies n elements of four bits to dst, which has zeros there.
+func copyNibbles(dst []byte, to int, src []byte, from, n int) {
+	if to%2 == 0 && from%2 == 0 {
+		copy(dst[to/2:to/2+n/2], src[from/2:])
+		to, from, n = to+n&^1, from+n&^1, n&1
+	}
+	for i := range n {
+		bits := src[(from+i)/2] >> ((from + i) % 2 * 4) & 15
+		dst[(to+i)/2] |= bits << ((to + i) % 2 * 4)
+	}
+}

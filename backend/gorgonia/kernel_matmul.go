@@ -114,16 +114,15 @@ func (c *call) gemmInto(y []float32, m, n, k int, lead []int, a, b *Value) {
 	if len(y) == 0 {
 		return
 	}
+	if a.stored != nil || b.stored != nil {
+		c.storedInto(y, m, n, k, lead, a, b)
+		return
+	}
 	if count(b.shape[:len(b.shape)-2]) == 1 && count(lead) > 1 {
 		a = c.denseRows(a)
 		m, lead = m*count(lead), nil
 		a = a.view([]int{m, k}, []int{a.stride()[len(a.shape)-2], 1}, a.off)
 		b = b.view(b.shape[len(b.shape)-2:], b.stride()[len(b.shape)-2:], b.off)
-	}
-	if b.stored != nil {
-		am := c.asMatrix(a)
-		c.engine.GemmStored(m, n, k, as[float32](am.v), am.ld, am.trans, b.stored, b.turned(), y, n, false)
-		return
 	}
 	if c.banded(y, m, n, k, lead, a, b) {
 		return

@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,9 +13,8 @@ import (
 	"github.com/lxtc/lxtc/ir/ops"
 )
 
-// smallWeight is an unpacked random weight of k rows and n columns: a node over
-// constants of small types.
-func smallWeight(b *ir.Builder, r *rand.Rand, k, n int) *ir.Value {
+// smallWeight is an unpacked random weight: a node over constants of small types.
+func smallWeight(b *ir.Builder, r *rand.Rand, shape ...int) *ir.Value {
 	constant := func(elem ir.DType, shape ...int) *ir.Value {
 		size, err := ir.ByteSize(elem, shape)
 		if err != nil {
@@ -28,37 +28,56 @@ func smallWeight(b *ir.Builder, r *rand.Rand, k, n int) *ir.Value {
 	}
 	kinds := []ir.DType{ir.Int8, ir.Uint8, ir.Int4, ir.Uint4, ir.Float16, ir.BFloat16}
 	elem := kinds[r.IntN(len(kinds))]
-	w := constant(elem, k, n)
 	halves := func(v *ir.Value) *ir.Value {
 		for i := 1; i < len(v.Data.Raw); i += 2 { // numbers of moderate size
 			v.Data.Raw[i] = v.Data.Raw[i]&0x83 | 0x38
 		}
 		return v
 	}
+	widened := func(v *ir.Value) *ir.Value { return b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(ir.Float)}}, v) }
 	if elem.IsFloat() {
-		return b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(ir.Float)}}, halves(w))
+		return widened(halves(constant(elem, shape...)))
 	}
-	axis, block := r.IntN(2), []int{16, 32, 1 + r.IntN(50)}[r.IntN(3)]
-	attrs := ir.Attrs{{Name: "axis", Value: int64(axis - r.IntN(2)*2)}}
-	shape := []int{}
-	switch r.IntN(3) {
-	case 0:
-		shape = []int{[]int{k, n}[axis]}
-	case 1:
+	if len(shape) == 2 && r.IntN(5) == 0 {
+		n, k, block := shape[0], shape[1], 1+r.IntN(70)
+		var absmax []float32
+		for range (n*k + block - 1) / block {
+			absmax = append(absmax, r.Float32())
+		}
+		return b.Node(ir.OpName{Domain: "lxt", Name: "DequantizeBnb4"}, ir.Attrs{
+			{Name: "N", Value: int64(n)}, {Name: "K", Value: int64(k)}, {Name: "block_size", Value: int64(block)}, {Name: "quant_type", Value: int64(r.IntN(2))},
+		}, constant(ir.Uint8, (n*k+1)/2), b.Graph.Const("s", ir.Of(absmax, len(absmax)))).Out[0]
+	}
+	w := constant(elem, shape...)
+	rank := len(shape)
+	axis, block := r.IntN(rank), []int{16, 32, 1 + r.IntN(50)}[r.IntN(3)]
+	attrs := ir.Attrs{{Name: "axis", Value: int64(axis - r.IntN(2)*rank)}}
+	scale := []int{}
+	switch kind := r.IntN(3); {
+	case kind == 0:
+		scale = []int{shape[axis]}
+	case kind == 1 && axis > rank-3: // blocks of others are not read as they are stored
 		attrs = append(attrs, ir.Attr{Name: "block_size", Value: int64(block)})
-		shape = []int{k, n}
-		shape[axis] = (shape[axis] + block - 1) / block
+		scale = slices.Clone(shape)
+		scale[axis] = (scale[axis] + block - 1) / block
 	}
-	scales := make([]float32, count(shape))
+	scales := make([]float32, count(scale))
 	for i := range scales {
 		scales[i] = r.Float32() - 0.5
 	}
-	in := []*ir.Value{w, b.Graph.Const("s", ir.Of(scales, shape...))}
-	if r.IntN(3) == 0 {
-		in[1] = b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(ir.Float)}}, halves(constant(ir.Float16, shape...)))
+	in := []*ir.Value{w, b.Graph.Const("s", ir.Of(scales, scale...))}
+	switch r.IntN(4) {
+	case 0:
+		in[1] = widened(halves(constant(ir.Float16, scale...)))
+	case 1: // as a MatMulNBits has them
+		dims := []int64{}
+		for _, d := range scale {
+			dims = append(dims, int64(d))
+		}
+		in[1] = b.Op("Reshape", widened(halves(constant(ir.BFloat16, count(scale)))), b.Ints(dims...))
 	}
 	if r.IntN(2) == 0 {
-		in = append(in, constant(elem, shape...))
+		in = append(in, constant(elem, scale...))
 	}
 	return b.OpA("DequantizeLinear", attrs, in...)
 }

@@ -13,6 +13,7 @@ func quantize(c *call) ([]*Value, error) {
 	if scale.len() != 1 {
 		return interpret(c)
 	}
+	x, turn := inOrder(x)
 	out := c.new(c.n.Out[0].Type.Elem, x.shape...)
 	zero := make([]float32, 1)
 	if len(c.in) > 2 && c.in[2] != nil {
@@ -25,7 +26,18 @@ func quantize(c *call) ([]*Value, error) {
 	} else {
 		steps(c, flat[uint8](out), c.floats(x), c.floats(scale)[0], zero[0], 0, 255)
 	}
-	return one(out)
+	return one(turn(out))
+}
+
+// inOrder returns the elements of x in the order in which they lie in memory, and
+// what gives such a value the axes of x again: of a turned weight there need be no
+// copy.
+func inOrder(x *Value) (inOrder *Value, turn func(*Value) *Value) {
+	dims, ok := x.inMemory()
+	if x.strides == nil || !ok || x.stored != nil {
+		return x, func(v *Value) *Value { return v }
+	}
+	return x.view(dims, nil, x.off), func(v *Value) *Value { return v.view(x.shape, x.strides, v.off) }
 }
 
 // quantizes reports whether quantize and quantizeDynamic know the types of a

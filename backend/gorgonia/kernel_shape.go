@@ -54,6 +54,9 @@ func (c *call) shaped(v *Value, shape []int) ([]*Value, error) {
 	if st, ok := reshapeStrides(v.shape, v.stride(), shape); ok {
 		return one(v.view(shape, st, v.off))
 	}
+	if v.stored != nil {
+		return one(c.unpacked(v).view(shape, nil, 0))
+	}
 	out := c.new(v.elem, shape...)
 	c.copyTo(out.buf.bytes[:out.len()*size(v.elem)], v)
 	return one(out)

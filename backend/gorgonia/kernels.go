@@ -21,6 +21,8 @@ var tables = []table{
 	{onlyIntegers, integers},
 	{simple, simples},
 	{dequantizes, map[string]kernel{"DequantizeLinear": dequantize}},
+	{dequantizesCodes, map[string]kernel{coded: unpackCoded}},
+	{packed, map[string]kernel{"Gather": gatherPacked}},
 	{quantizes, map[string]kernel{"QuantizeLinear": quantize, "DynamicQuantizeLinear": quantizeDynamic}},
 }
 

@@ -1,6 +1,7 @@
 package gorgonia
 
 import (
+	"fmt"
 	"math/bits"
 	"unsafe"
 
@@ -12,6 +13,7 @@ type memory struct {
 	free       map[int][]*buffer // by size class
 	live, peak int64
 	held       int64 // bytes in free
+	limit      int64 // of live; 0 for none
 	poison     bool  // overwrite what nobody may read with NaNs: for tests
 }
 
@@ -30,6 +32,9 @@ func class(n int) int {
 
 func (m *memory) alloc(n int) *buffer {
 	c := class(n)
+	if m.limit > 0 && int64(c) > m.limit-m.live {
+		panic(tooMuch(m.limit))
+	}
 	m.live += int64(c)
 	m.peak = max(m.peak, m.live)
 	if list := m.free[c]; len(list) > 0 {
@@ -39,12 +44,19 @@ func (m *memory) alloc(n int) *buffer {
 		b.refs = 0
 		return b
 	}
-	if m.held > m.live+maxIdle { // sizes have changed: let the old buffers go
+	if m.held > m.live+maxIdle || m.limit > 0 && m.held > m.limit-m.live { // sizes have changed: let the old buffers go
 		m.free, m.held = nil, 0
 	}
 	b := &buffer{bytes: make([]byte, c)}
 	m.spoil(b)
 	return b
+}
+
+// tooMuch is the panic over values that take more memory than they may.
+type tooMuch int64
+
+func (m tooMuch) Error() string {
+	return fmt.Sprintf("values take more than the %.4g GiB of memory that they may", float64(m)/(1<<30))
 }
 
 // maxIdle is how much more idle memory than live memory a session keeps.
@@ -66,6 +78,12 @@ func (m *memory) put(b *buffer) {
 		panic("a buffer is given back twice, or while it is in use: a bug in the accounts")
 	}
 	b.refs = idle
+	if b.holds != nil {
+		for _, held := range b.holds {
+			m.release(held)
+		}
+		return
+	}
 	m.spoil(b)
 	c := len(b.bytes)
 	m.live -= int64(c)

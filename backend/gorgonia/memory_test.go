@@ -227,8 +227,11 @@ func TestPackedWeights(t *testing.T) {
 }
 
 func TestInputsAreChecked(t *testing.T) {
-	m := parsed(t, `g (float[S,2] x, float[S,?] z, int64[3] i) => (y) { y = Add (x, z) }`)
-	good := tensors{"x": ir.Of([]float32{1, 2}, 1, 2), "z": ir.Of([]float32{1, 2}, 1, 2), "i": ir.Of([]int64{1, 2, 3}, 3)}
+	m := parsed(t, `g (float[S,2] x, float[S,?] z, int64[3] i, float[S] unread) => (y) { y = Add (x, z) }`)
+	good := tensors{
+		"x": ir.Of([]float32{1, 2}, 1, 2), "z": ir.Of([]float32{1, 2}, 1, 2), "i": ir.Of([]int64{1, 2, 3}, 3),
+		"unread": ir.Of([]float32(nil), 0), // its S is not that of the others, and nothing asks
+	}
 	s := open(t, m, backend.Options{})
 	ran(t, s, good)
 	for _, tt := range []struct {

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/chewxy/hm"
+	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/ir"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -50,7 +51,9 @@ func (o *op) Do(vs ...G.Value) (ret G.Value, err error) {
 	defer func() { // Gorgonia runs this on a goroutine of its own: a panic would end the process
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v: inputs do not fit the operator: %v", n, r)
-			if s.strict { // a test: say where
+			if much, ok := r.(tooMuch); ok {
+				err = fmt.Errorf("%v: %w", n, much)
+			} else if s.strict { // a test: say where
 				err = fmt.Errorf("%w\n%s", err, debug.Stack())
 			}
 		}
@@ -88,7 +91,10 @@ func (s *session) run(st step, vs []G.Value, ids nodeIDs) ([]*Value, error) {
 		c.in[i] = v
 	}
 	defer c.settle()
-	watch := s.opt.WatchNaN && !c.anyNotFinite(c.in) // before a kernel overwrites an input
+	watch, ill := s.opt.WatchNaN, 0
+	if watch {
+		ill = c.illness(c.in) // before a kernel overwrites an input
+	}
 	outs, err := st.run(c)
 	if err != nil {
 		return nil, err
@@ -112,7 +118,7 @@ func (s *session) run(st step, vs []G.Value, ids nodeIDs) ([]*Value, error) {
 		s.vals[id] = outs[i]
 	}
 	c.settle()
-	if watch && c.anyNotFinite(outs) {
+	if watch && c.illness(outs) > ill && !backend.Sought(st.n) {
 		return nil, fmt.Errorf("an output holds a NaN or an infinity that no input holds")
 	}
 	if err := s.trace(st, outs); err != nil {
@@ -146,36 +152,44 @@ func (s *session) drop(v *Value) {
 	v.buf = nil
 }
 
-// anyNotFinite reports whether one of the values holds a NaN or an infinity.
-func (c *call) anyNotFinite(vs []*Value) bool {
+// illness is 2 if an element is NaN, 1 if one is infinite, and else 0.
+func (c *call) illness(vs []*Value) int {
+	worst := 0
 	for _, v := range vs {
-		if v != nil && c.notFinite(v) {
-			return true
+		if v != nil {
+			worst = max(worst, c.illnessOf(v))
 		}
 	}
-	return false
+	return worst
 }
 
-// notFinite looks at exponents: a NaN's or an infinity's are all ones.
-func (c *call) notFinite(v *Value) bool {
+// illnessOf looks at exponents: a NaN's or an infinity's are all ones.
+func (c *call) illnessOf(v *Value) int {
 	switch v.elem {
 	case ir.Float:
-		return anyMasked(flat[uint32](c.dense(v)), 0x7f800000)
+		return endless(flat[uint32](c.dense(v)), 0x7f800000)
 	case ir.Double:
-		return anyMasked(flat[uint64](c.dense(v)), 0x7ff<<52)
+		return endless(flat[uint64](c.dense(v)), 0x7ff<<52)
 	case ir.Float16:
-		return anyMasked(flat[uint16](c.dense(v)), 0x7c00)
+		return endless(flat[uint16](c.dense(v)), 0x7c00)
 	case ir.BFloat16:
-		return anyMasked(flat[uint16](c.dense(v)), 0x7f80)
+		return endless(flat[uint16](c.dense(v)), 0x7f80)
 	}
-	return false
+	return 0
 }
 
-func anyMasked[T uint16 | uint32 | uint64](xs []T, mask T) bool {
+// endless is 2 if there is a NaN, whose mantissa is not 0, 1 if there is an
+// infinity, and else 0.
+func endless[T uint16 | uint32 | uint64](xs []T, exponent T) int {
+	worst, mantissa := 0, exponent&-exponent-1
 	for _, x := range xs {
-		if x&mask == mask {
-			return true
+		if x&exponent != exponent {
+			continue
 		}
+		if x&mantissa != 0 {
+			return 2
+		}
+		worst = 1
 	}
-	return false
+	return worst
 }

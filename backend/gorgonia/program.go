@@ -57,8 +57,9 @@ func (e engine) Compile(m *ir.Model, opt backend.Options) (backend.Program, erro
 	}
 	keys := map[string]bool{}
 	p.uses = make([]int32, len(p.number))
+	kept := newKeeping(m.Graph).kernels
 	for _, nodes := range cut(m.Graph) {
-		pl := planOf(e.stepsOf(nodes, opt), id)
+		pl := planOf(e.stepsOf(nodes, kept, opt), id)
 		p.plans = append(p.plans, pl)
 		keys[pl.key] = true
 		for _, st := range pl.steps { // not Value.NumUses: a step that reads a value ten times is one reader
@@ -110,7 +111,7 @@ func (p *program) NewSession() (backend.Session, error) {
 		return nil, err
 	}
 	s := &session{program: p, engine: e, serial: serial, vals: make([]*Value, len(p.number)), left: make([]int32, len(p.number))}
-	s.memory = &memory{poison: p.strict}
+	s.memory = &memory{poison: p.strict, limit: p.opt.Memory}
 	shared := map[string]*segment{}
 	for _, pl := range p.plans {
 		seg := shared[pl.key]
@@ -132,11 +133,11 @@ type session struct {
 	engine   *cpu.Engine
 	serial   *cpu.Engine // for kernels that share out work themselves
 	memory   *memory
-	scratch  []*memory  // of the workers that run fused nodes
-	segments []*segment // one for each plan; equal plans share
-	current  *plan      // the plan that runs
-	vals     []*Value   // by number
-	left     []int32    // uses to come, by number
+	scratch  [][]float32 // of the threads that run fused nodes
+	segments []*segment  // one for each plan; equal plans share
+	current  *plan       // the plan that runs
+	vals     []*Value    // by number
+	left     []int32     // uses to come, by number
 	ctx      context.Context
 	done     int
 	err      error // of the op that ended the run
@@ -147,7 +148,7 @@ func (s *session) Stats() backend.Stats {
 	st := s.program.Stats()
 	st.Peak = s.memory.peak
 	for _, m := range s.scratch {
-		st.Peak += m.peak
+		st.Peak += 4 * int64(len(m))
 	}
 	return st
 }
@@ -176,20 +177,10 @@ func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string
 	defer s.engine.Park()
 	out, err := s.compute(ctx, in)
 	s.clear()
-	if err != nil {
-		s.scratch = nil // may have been left in the middle
-	}
-	if live := s.memory.live + s.scratchLive(); err == nil && s.strict && live != 0 {
+	if live := s.memory.live; err == nil && s.strict && live != 0 {
 		return nil, fmt.Errorf("%d bytes are still live: a bug in the accounts", live)
 	}
 	return out, err
-}
-
-func (s *session) scratchLive() (n int64) {
-	for _, m := range s.scratch {
-		n += m.live
-	}
-	return n
 }
 
 func (s *session) compute(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {

@@ -31,7 +31,8 @@ type rows struct {
 // then what the ops compute.
 type rowOp struct {
 	n      *ir.Node
-	run    kernel
+	run    kernel    // on whole tensors
+	rows   rowKernel // on a few rows
 	ids    nodeIDs
 	result int // index in rows.out of the first output, -1 if it stays inside
 }
@@ -90,7 +91,7 @@ func (f *fusing) step(g *group) step {
 			}
 			continue
 		}
-		op := rowOp{n: n, run: fastKernel(n), result: -1}
+		op := rowOp{n: n, run: fastKernel(n), rows: rowKernelFor(n), result: -1}
 		for i, v := range n.In {
 			k := -1
 			if v != nil {
@@ -200,49 +201,6 @@ func (r *rows) given() int {
 	}
 	return len(r.in)
 }
-
-// run computes the group.
-func (r *rows) run(c *call) ([]*Value, error) {
-	in, want := slices.Clone(c.in), (*bands)(nil)
-	if r.prod != nil {
-		v, part, err := r.prod.run(c, r.operands)
-		if err != nil {
-			return nil, err
-		}
-		in, want = append(in, v), part
-	}
-	b := &blocks{rows: r, call: c, in: in, lead: r.leading(in), part: want}
-	if b.lead == nil || count(b.lead) == 0 {
-		return b.whole()
-	}
-	for _, v := range in {
-		b.borrowed = append(b.borrowed, &buffer{bytes: v.buf.bytes, borrowed: true})
-	}
-	perRow, err := b.probe()
-	if err != nil {
-		return nil, err
-	}
-	last := b.lead[len(b.lead)-1]
-	size := min(last, max(1, blockBytes/perRow))
-	if share := count(b.lead) / (4 * b.engine.Threads()); size > share { // something for every thread
-		size = max(1, share)
-	}
-	if b.strict { // a test: more borders between blocks
-		size = min(last, max(1, smallBlock/perRow+1))
-	}
-	if size*perRow < smallBlock || count(b.lead)*perRow < 2*smallBlock {
-		return b.whole()
-	}
-	b.parts = (last + size - 1) / size
-	b.size = (last + b.parts - 1) / b.parts
-	return b.spread()
-}
-
-// Bytes of all that the kernels of a group read and write for a block of rows.
-const (
-	blockBytes = 1 << 20  // of which a third lives at once: it stays in a processor's own cache
-	smallBlock = 32 << 10 // below this, calling kernels takes longer than their work
-)
 
 // leading returns the leading axes that all rows have, nil if they disagree, or if
 // what is to be broadcast to them cannot be: symbols may promise less than they seem to.

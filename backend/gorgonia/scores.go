@@ -153,22 +153,78 @@ func (p *product) reads() []*ir.Value {
 	return append(vs, p.zeros)
 }
 
-// run computes the product, of the group's inputs with the given indices, and says
-// where: elsewhere it holds anything.
-func (p *product) run(c *call, at []int) (*Value, *bands, error) {
+// A pending is a product that a group's inputs make: what is wanted of it, and how its
+// rows are computed.
+type pending struct {
+	call    *call
+	a, b    matrix
+	of      [2][]int // where the matrices begin, by leading index
+	lead    []int
+	m, n, k int
+	want    *bands // elsewhere a 0 is as good; nil if all is wanted
+}
+
+// start looks at the operands, the group's inputs with the given indices.
+func (p *product) start(c *call, at []int) *pending {
 	in := make([]*Value, len(at))
 	for i, k := range at {
 		in[i] = c.in[k]
 	}
-	a, b := in[0], in[1]
 	sub := &call{session: c.session, n: p.n, in: in[:2], ids: nodeIDs{in: []int{c.ids.in[at[0]], c.ids.in[at[1]]}}}
-	sub.want = p.part(sub, a, b, in[2:len(in)-1], in[len(in)-1])
-	outs, err := matMul(sub)
-	c.made = append(c.made, sub.made...)
+	return &pending{call: sub, want: p.part(sub, in[0], in[1], in[2:len(in)-1], in[len(in)-1])}
+}
+
+// whole computes the product at once, where it is wanted: elsewhere it holds anything.
+func (p *pending) whole(c *call) (*Value, error) {
+	p.call.want = p.want
+	outs, err := matMul(p.call)
+	c.made = append(c.made, p.call.made...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return outs[0], sub.want, nil
+	return outs[0], nil
+}
+
+// Bounds of products that are computed a few rows at a time: the packed matrix stays in
+// a processor's cache, and many rows use it.
+const (
+	maxPanels = 256 << 10 // bytes
+	minRows   = 48
+)
+
+// byRows prepares the product to be computed a few rows at a time, and reports false if
+// that does not pay.
+func (p *pending) byRows(c *call) bool {
+	a, b := p.call.in[0], p.call.in[1]
+	ra, rb := len(a.shape), len(b.shape)
+	if ra < 2 || rb < 2 || a.stored != nil || b.stored != nil {
+		return false
+	}
+	p.m, p.k, p.n = a.shape[ra-2], a.shape[ra-1], b.shape[rb-1]
+	lead, err := broadcastShapes(a.shape[:ra-2], b.shape[:rb-2])
+	if err != nil || b.shape[rb-2] != p.k || p.m < minRows || p.n < 2 || p.k < 1 || p.k > cpu.PanelDepth || 4*c.engine.PanelsLen(p.k, p.n) > maxPanels {
+		return false
+	}
+	p.a, p.b, p.lead = c.asMatrix(a), c.asMatrix(b), lead
+	p.of = [2][]int{offsets(p.a.v, lead), offsets(p.b.v, lead)}
+	return true
+}
+
+// shape is that of the product.
+func (p *pending) shape() []int { return append(slices.Clone(p.lead), p.m, p.n) }
+
+// pack lays out the right factor of a matrix.
+func (p *pending) pack(e *cpu.Engine, matrix int, dst []float32) {
+	e.Pack(p.k, p.n, as[float32](&Value{buf: p.b.v.buf})[p.of[1][matrix]:], p.b.ld, p.b.trans, dst)
+}
+
+// compute computes some rows and columns of a matrix whose right factor has been packed.
+func (p *pending) compute(e *cpu.Engine, at piece, panels []float32, dst cpu.Strip) {
+	off := p.of[0][at.outer] + at.from*p.a.ld
+	if p.a.trans {
+		off = p.of[0][at.outer] + at.from
+	}
+	e.GemmPanels(at.rows, p.k, at.lo, at.hi, as[float32](&Value{buf: p.a.v.buf})[off:], p.a.ld, p.a.trans, panels, dst.Data, dst.Step)
 }
 
 // part returns where the group wants the product, nil if everywhere. Elsewhere a 0 is
@@ -223,57 +279,78 @@ func (c *call) bound(v *Value, axis int) float64 {
 // unmasked returns the part of rows of n elements where a mask, added to numbers of
 // at most the given size, does not make e^x of the softmax an exact 0.
 func (c *call) unmasked(mask *Value, lead []int, n int, bound float32) *bands {
-	shape := append(slices.Clone(lead), n)
-	if len(mask.shape) == 0 || len(mask.shape) > len(shape) || mask.shape[len(mask.shape)-1] != n || n < shortRow {
+	if len(mask.shape) == 0 || len(mask.shape) > len(lead)+1 || mask.shape[len(mask.shape)-1] != n || n < shortRow {
 		return nil
 	}
-	m := c.floats(mask)
-	b := newBands(shape)
-	rows := len(m) / n
-	lo, hi := make([]int32, rows), make([]int32, rows)
-	const some = 64
-	c.engine.Run((rows+some-1)/some, func(t int) {
-		for i := t * some; i < min(rows, (t+1)*some); i++ {
-			row := m[i*n:][:n]
-			top := []float32{0}
-			c.serial.ReduceRows(cpu.MaxOf, 1, n, top, row)
-			lo[i], hi[i] = aboveNothing(row, top[0], bound)
-		}
-	})
-	index := &Value{elem: ir.Int32, shape: mask.shape[:len(mask.shape)-1], buf: nil}
+	index := &Value{elem: ir.Int32, shape: mask.shape[:len(mask.shape)-1]}
 	st, err := broadcastStrides(index, lead)
 	if err != nil {
 		return nil // not the shapes of scores and mask: the addition will say so
 	}
-	i := 0
-	eachIndex(lead, func(idx []int) {
+	m := c.floats(mask)
+	rows := len(m) / n
+	of := cpu.Band{Lo: make([]int32, rows), Hi: make([]int32, rows)}
+	const some = 64
+	c.engine.Run((rows+some-1)/some, func(t int) {
+		tops := make([]float32, (n+maskPart-1)/maskPart)
+		for i := t * some; i < min(rows, (t+1)*some); i++ {
+			of.Lo[i], of.Hi[i] = c.aboveNothing(m[i*n:][:n], tops, bound)
+		}
+	})
+	last := len(lead) - 1
+	b := &bands{of: make([]cpu.Band, 0, count(lead[:last]))}
+	eachIndex(lead[:last], func(idx []int) {
 		at := 0
 		for a, k := range idx {
 			at += k * st[a]
 		}
-		band := b.of[i/len(b.of[0].Lo)]
-		band.Lo[i%len(band.Lo)], band.Hi[i%len(band.Lo)] = lo[at], hi[at]
-		i++
+		b.of = append(b.of, rowsOf(of, at, lead[last], st[last]))
 	})
 	return b.useful(n)
+}
+
+// rowsOf is a band of rows from one on, or of that one as often.
+func rowsOf(b cpu.Band, at, rows, step int) cpu.Band {
+	if step == 1 {
+		return cpu.Band{Lo: b.Lo[at:][:rows], Hi: b.Hi[at:][:rows]}
+	}
+	return cpu.Band{Lo: slices.Repeat(b.Lo[at:at+1], rows), Hi: slices.Repeat(b.Hi[at:at+1], rows)}
 }
 
 // vanishes is how far below a row's maximum e^x is 0 in float32, with room for what
 // rounding makes of the difference.
 const vanishes = 128
 
+// maskPart is of how many elements of a mask the largest is looked at first.
+const maskPart = 32
+
 // aboveNothing returns the part of a row of a mask that counts: from the first to the
 // last element that is not so far below the largest that numbers of at most the
-// given size cannot make up for it. A row with no finite largest counts whole.
-func aboveNothing(row []float32, top, bound float32) (lo, hi int32) {
-	border := top - 2*bound - vanishes
+// given size cannot make up for it. A row with no finite largest counts whole. tops has
+// room for the largest of each part of the row.
+func (c *call) aboveNothing(row, tops []float32, bound float32) (lo, hi int32) {
+	whole := len(row) / maskPart
+	each := cpu.Strip{Data: tops, Step: 1}
+	c.serial.ReduceStrips(cpu.MaxOf, whole, maskPart, each, cpu.Strip{Data: row, Step: maskPart})
+	if rest := row[whole*maskPart:]; len(rest) > 0 {
+		c.serial.ReduceStrips(cpu.MaxOf, 1, len(rest), each.From(whole), cpu.Strip{Data: rest})
+	}
+	var top [1]float32
+	c.serial.ReduceStrips(cpu.MaxOf, 1, len(tops), cpu.Strip{Data: top[:]}, cpu.Strip{Data: tops})
+	border := top[0] - 2*bound - vanishes
 	border -= 1e-5 * max(border, -border)
 	l, h := 0, len(row)
 	if border-border != 0 {
 		return 0, int32(h)
 	}
+	for p := len(tops) - 1; p >= 0 && tops[p] < border; p-- {
+		h = p * maskPart
+	}
 	for h > 0 && row[h-1] < border {
 		h--
+	}
+	for p := 0; p < len(tops) && tops[p] < border; p++ {
+		l = (p + 1) * maskPart
 	}
 	for l < h && row[l] < border {
 		l++

@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/chewxy/hm"
-	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -22,10 +21,10 @@ type Value struct {
 	strides []int // in elements; nil is contiguous, row-major
 	off     int   // first element
 	buf     *buffer
-	strs    []string   // elements of a String tensor, which has no bytes
-	stored  cpu.Stored // what the elements of a weight stand for, if only products read it
-	bands   *bands     // where it has nothing but zeros, if that is known
-	typ     hm.Type    // what the graph's node declares
+	strs    []string // elements of a String tensor, which has no bytes
+	stored  *stored  // what is read instead of elements in buf, which then is the memory behind it
+	bands   *bands   // where it has nothing but zeros, if that is known
+	typ     hm.Type  // what the graph's node declares
 }
 
 // A buffer is memory that values share. Borrowed ones, which hold weights and
@@ -34,6 +33,7 @@ type buffer struct {
 	bytes    []byte
 	refs     int
 	borrowed bool
+	holds    []*buffer // memory of its own it then has none, and these live as long as it does
 }
 
 // borrow returns a value over the bytes of t, without a copy.
@@ -83,13 +83,16 @@ func (v *Value) fits() error {
 			return fmt.Errorf("shape %v has a negative axis", v.shape)
 		}
 	}
-	if v.len() == 0 || v.elem.Bits() < 8 {
+	if v.len() == 0 || v.elem.Bits() < 8 && v.stored == nil {
 		return nil
 	}
 	first, last := v.off, v.off
 	for i, s := range v.stride() {
 		first += min(0, s*(v.shape[i]-1))
 		last += max(0, s*(v.shape[i]-1))
+	}
+	if v.stored != nil {
+		return v.fitsStored(first, last)
 	}
 	if first < 0 || last >= len(v.buf.bytes)/size(v.elem) {
 		return fmt.Errorf("shape %v reaches beyond its elements", v.shape)

@@ -19,6 +19,10 @@ type space struct {
 	out       []int   // shape of the positions
 }
 
+// maxTable bounds the tables of a space, which have an entry for each tap, and
+// each outer tap of each row: hundreds of millions only in a hostile model.
+const maxTable = 1 << 26
+
 // spaceOf returns the space of windows. The positions are those of the output
 // and the other plane is the input; for ConvTranspose it is the other way
 // round.
@@ -39,7 +43,11 @@ func spaceOf(ws []ops.Window, transposed bool) *space {
 	}
 	s.out = positions
 	s.plane = count(planes)
+	count(positions) // refuses what is too large, before there are tables of it
 	s.rows, s.outerTaps = count(positions[:last]), count(taps[:last])
+	if n := max(s.inner.Kernel, count([]int{s.rows, s.outerTaps})); n > maxTable {
+		panic(fmt.Sprintf("windows of %v at %v positions are too many", taps, positions))
+	}
 	for k := range s.inner.Kernel { // position p reads element p·stride + from, which must lie in [0, In)
 		from, w := s.inner.At(0, k), s.inner
 		lo := min(max(ceilDiv(-from, w.Stride), 0), w.Out)

@@ -17,10 +17,10 @@ func hasBody(m *ir.Model, n *ir.Node) bool {
 // maxShape is how many numbers a shape or a list of axes may have.
 const maxShape = 64
 
-// writtenOut are operators whose bodies can be built only where shapes, axes or
-// the number of steps are known: by this package for each run, whatever is known
-// before it.
-var writtenOut = []string{"RNN", "GRU", "LSTM", "LinearAttention", "CausalConvWithState", "Col2Im", "AffineGrid", "DFT", "STFT", "MaxUnpool"}
+// writtenOut are operators whose bodies are built by this package for each run:
+// those that can be built only where shapes, axes or the number of steps are known,
+// and a weight that products read as it is stored.
+var writtenOut = []string{"RNN", "GRU", "LSTM", "LinearAttention", "CausalConvWithState", "Col2Im", "AffineGrid", "DFT", "STFT", "MaxUnpool", "lxt.DequantizeBnb4"}
 
 // byBody is the kernel of such an operator.
 func byBody(n *ir.Node, in []*Array) ([]*Array, error) {

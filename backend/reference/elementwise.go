@@ -10,30 +10,32 @@ import (
 )
 
 var elementwiseKernels = map[string]kernel{
-	"Constant":   constant,
-	"Identity":   func(n *ir.Node, in []*Array) ([]*Array, error) { return in[:1], nil },
-	"Cast":       cast,
-	"CastLike":   castLike,
-	"Dropout":    dropout,
-	"Where":      where,
-	"CumSum":     cumSum,
-	"CumProd":    cumProd,
-	"BitCast":    bitCast,
-	"Add":        binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y }),
-	"Sub":        binary(func(x, y float64) float64 { return x - y }, func(x, y int64) int64 { return x - y }),
-	"Mul":        binary(func(x, y float64) float64 { return x * y }, func(x, y int64) int64 { return x * y }),
-	"Div":        nonZeroDivisor(binary(func(x, y float64) float64 { return x / y }, func(x, y int64) int64 { return x / y })),
-	"Mod":        mod,
-	"Pow":        pow,
-	"Max":        variadic(binary(func(x, y float64) float64 { return max(x, y) }, func(x, y int64) int64 { return max(x, y) })),
-	"Min":        variadic(binary(func(x, y float64) float64 { return min(x, y) }, func(x, y int64) int64 { return min(x, y) })),
-	"Sum":        variadic(binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y })),
-	"Mean":       mean,
-	"Clip":       clip,
-	"PRelu":      binary(func(x, y float64) float64 { return leaky(x, y) }, leakyInt),
-	"Neg":        unary(func(x float64) float64 { return -x }, func(x int64) int64 { return -x }),
-	"Abs":        unary(math.Abs, func(x int64) int64 { return max(x, -x) }),
-	"Sign":       unary(sign, func(x int64) int64 { return min(1, max(-1, x)) }),
+	"Constant": constant,
+	"Identity": func(n *ir.Node, in []*Array) ([]*Array, error) { return in[:1], nil },
+	"Cast":     cast,
+	"CastLike": castLike,
+	"Dropout":  dropout,
+	"Where":    where,
+	"CumSum":   cumSum,
+	"CumProd":  cumProd,
+	"BitCast":  bitCast,
+	"Add":      binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y }),
+	"Sub":      binary(func(x, y float64) float64 { return x - y }, func(x, y int64) int64 { return x - y }),
+	"Mul":      binary(func(x, y float64) float64 { return x * y }, func(x, y int64) int64 { return x * y }),
+	"Div": nonZeroDivisor(unsigned(func(x, y uint64) uint64 { return x / y },
+		binary(func(x, y float64) float64 { return x / y }, func(x, y int64) int64 { return x / y }))),
+	"Mod":   nonZeroDivisor(unsigned(func(x, y uint64) uint64 { return x % y }, mod)),
+	"Pow":   pow,
+	"Max":   ordered(variadic(binary(func(x, y float64) float64 { return max(x, y) }, func(x, y int64) int64 { return max(x, y) }))),
+	"Min":   ordered(variadic(binary(func(x, y float64) float64 { return min(x, y) }, func(x, y int64) int64 { return min(x, y) }))),
+	"Sum":   variadic(binary(func(x, y float64) float64 { return x + y }, func(x, y int64) int64 { return x + y })),
+	"Mean":  mean,
+	"Clip":  ordered(clip),
+	"PRelu": binary(func(x, y float64) float64 { return leaky(x, y) }, leakyInt),
+	"Neg":   unary(func(x float64) float64 { return -x }, func(x int64) int64 { return -x }),
+	"Abs":   unsignedOne(func(x int64) int64 { return x }, unary(math.Abs, func(x int64) int64 { return max(x, -x) })),
+	"Sign": unsignedOne(func(x int64) int64 { return int64(min(1, uint64(x))) },
+		unary(sign, func(x int64) int64 { return min(1, max(-1, x)) })),
 	"Sqrt":       unary(math.Sqrt, nil),
 	"Reciprocal": unary(func(x float64) float64 { return 1 / x }, nil),
 	"Exp":        unary(math.Exp, nil),
@@ -146,11 +148,11 @@ func nonZeroDivisor(k kernel) kernel {
 
 func mod(n *ir.Node, in []*Array) ([]*Array, error) {
 	if n.Attrs.Int("fmod", 0) != 0 {
-		return nonZeroDivisor(binary(math.Mod, func(x, y int64) int64 { return x % y }))(n, in)
+		return binary(math.Mod, func(x, y int64) int64 { return x % y })(n, in)
 	}
-	return nonZeroDivisor(binary(
+	return binary(
 		func(x, y float64) float64 { return floored(math.Mod(x, y), y) },
-		func(x, y int64) int64 { return floored(x%y, y) }))(n, in)
+		func(x, y int64) int64 { return floored(x%y, y) })(n, in)
 }
 
 // floored gives a remainder the sign of the divisor.

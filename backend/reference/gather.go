@@ -11,8 +11,8 @@ var gatherKernels = map[string]kernel{
 	"Gather":          gather,
 	"GatherElements":  gatherElements,
 	"GatherND":        gatherND,
-	"ScatterElements": scatterElements,
-	"ScatterND":       scatterND,
+	"ScatterElements": orderedIfChosen(scatterElements),
+	"ScatterND":       orderedIfChosen(scatterND),
 }
 
 func gather(n *ir.Node, in []*Array) ([]*Array, error) {
@@ -198,7 +198,7 @@ func scatter(n *ir.Node, x, updates *Array, place []int) ([]*Array, error) {
 		if x.F != nil {
 			out.F[j] = f(out.F[j], updates.F[i])
 		} else {
-			out.I[j] = g(out.I[j], updates.I[i])
+			out.I[j] = fit(x.Elem, g(out.I[j], updates.I[i]))
 		}
 	}
 	return []*Array{out}, nil

@@ -10,31 +10,39 @@ import (
 )
 
 var reduceKernels = map[string]kernel{
-	"ReduceSum":  reduce(sumOf, sumOf),
-	"ReduceMean": reduce(func(xs []float64) float64 { return sumOf(xs) / float64(len(xs)) }, func(xs []int64) int64 { return sumOf(xs) / int64(len(xs)) }),
+	"ReduceSum": reduce(sumOf, sumOf),
+	"ReduceMean": reduce(
+		func(xs []float64) float64 { return sumOf(xs) / float64(len(xs)) },
+		func(xs []int64) int64 { return sumOf(xs) / int64(max(1, len(xs))) }), // of nothing 0, as in ONNX Runtime
 	"ReduceProd": reduce(productOf, productOf),
-	"ReduceMax": reduce(
+	"ReduceMax": ordered(reduceTo(saturate,
 		func(xs []float64) float64 {
 			return foldOf(xs, math.Inf(-1), func(x, y float64) float64 { return max(x, y) })
 		},
-		func(xs []int64) int64 { return foldOf(xs, math.MinInt64, func(x, y int64) int64 { return max(x, y) }) }),
-	"ReduceMin": reduce(
+		func(xs []int64) int64 { return foldOf(xs, math.MinInt64, func(x, y int64) int64 { return max(x, y) }) })),
+	"ReduceMin": ordered(reduceTo(saturate,
 		func(xs []float64) float64 {
 			return foldOf(xs, math.Inf(1), func(x, y float64) float64 { return min(x, y) })
 		},
-		func(xs []int64) int64 { return foldOf(xs, math.MaxInt64, func(x, y int64) int64 { return min(x, y) }) }),
+		func(xs []int64) int64 { return foldOf(xs, math.MaxInt64, func(x, y int64) int64 { return min(x, y) }) })),
 	"ReduceL1": reduce(absSum, absSum),
 	"ReduceL2": reduce(
 		func(xs []float64) float64 { return math.Sqrt(squareSum(xs)) },
 		func(xs []int64) int64 { return int64(math.Sqrt(float64(squareSum(xs)))) }),
 	"ReduceSumSquare": reduce(squareSum, squareSum),
-	"ReduceLogSum": reduce(
+	"ReduceLogSum": reduceTo(saturate,
 		func(xs []float64) float64 { return math.Log(sumOf(xs)) },
-		func(xs []int64) int64 { return int64(math.Log(float64(sumOf(xs)))) }),
-	"ReduceLogSumExp": reduce(logSumExp, nil),
-	"ArgMax":          argExtremum(1),
-	"ArgMin":          argExtremum(-1),
-	"TopK":            topK,
+		func(xs []int64) int64 { return whole(math.Log(float64(sumOf(xs)))) }),
+	"ReduceLogSumExp": reduceTo(saturate, logSumExp, func(xs []int64) int64 {
+		wide := make([]float64, len(xs))
+		for i, x := range xs {
+			wide[i] = float64(x)
+		}
+		return whole(logSumExp(wide))
+	}),
+	"ArgMax": ordered(argExtremum(1)),
+	"ArgMin": ordered(argExtremum(-1)),
+	"TopK":   ordered(topK),
 }
 
 type number interface{ int64 | float64 }
@@ -76,6 +84,11 @@ func greatest(xs []float64) float64 {
 // reduce returns the kernel that applies f to all elements along the axes, or
 // i to integers, if that is not nil.
 func reduce(f func(xs []float64) float64, i func(xs []int64) int64) kernel {
+	return reduceTo(fit, f, i)
+}
+
+// reduceTo is reduce with the way in which an integer becomes one of a type.
+func reduceTo(as func(elem ir.DType, v int64) int64, f func(xs []float64) float64, i func(xs []int64) int64) kernel {
 	return func(n *ir.Node, in []*Array) ([]*Array, error) {
 		x := in[0]
 		axes, err := reducedAxes(n, in)
@@ -96,7 +109,7 @@ func reduce(f func(xs []float64) float64, i func(xs []int64) int64) kernel {
 			groups, keep := grouped(x.I, x.Shape, axes)
 			out = NewArray(x.Elem, keep...)
 			for k, g := range groups {
-				out.I[k] = fit(x.Elem, i(g))
+				out.I[k] = as(x.Elem, i(g))
 			}
 		}
 		if n.Attrs.Int("keepdims", 1) == 0 {

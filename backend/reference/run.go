@@ -108,7 +108,7 @@ func (r *run) node(n *ir.Node, e *env) error {
 			e.vals[v] = outs[i]
 		}
 	}
-	if r.opt.WatchNaN && !anyNotFinite(in) && anyNotFinite(outs) {
+	if r.opt.WatchNaN && illness(outs) > illness(in) && !backend.Sought(n) {
 		return fmt.Errorf("an output holds a NaN or an infinity that no input holds")
 	}
 	if r.done++; r.opt.Progress != nil {
@@ -158,16 +158,21 @@ func (r *run) trace(n *ir.Node, outs []*Array) error {
 	return r.opt.Trace(n, ts)
 }
 
-func anyNotFinite(as []*Array) bool {
+// illness is 2 if an element is NaN, 1 if one is infinite, and else 0.
+func illness(as []*Array) int {
+	worst := 0
 	for _, a := range as {
 		if a == nil {
 			continue
 		}
 		for _, x := range a.F {
-			if math.IsNaN(x) || math.IsInf(x, 0) {
-				return true
+			switch {
+			case math.IsNaN(x):
+				return 2
+			case math.IsInf(x, 0):
+				worst = 1
 			}
 		}
 	}
-	return false
+	return worst
 }

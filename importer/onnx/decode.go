@@ -69,6 +69,9 @@ func decodeMessage(p *pb.ModelProto, src *mapping, fs *files, o options) (*ir.Mo
 	if err != nil {
 		return nil, err
 	}
+	if err := setSizes(p.Graph, o.sizes); err != nil {
+		return nil, err
+	}
 	d := &decoder{
 		options: o, files: fs, src: src, steps: steps(),
 		funcs: map[funcKey]*pb.FunctionProto{}, opaque: map[ir.OpName]bool{}, tensors: map[*pb.TensorProto]*ir.Tensor{},

@@ -50,7 +50,7 @@ func Find(path, variant string) (string, error) {
 	case len(found) == 0:
 		return "", e.Help("export the model to ONNX first")
 	case slices.ContainsFunc(found, func(name string) bool { return strings.Contains(name, "_merged") }):
-		return "", e.Help("name one of its files: %s; a merged decoder holds two, and cannot be explained: optimum writes decoder_model.onnx with --no-post-process", strings.Join(found, ", "))
+		return "", e.Help("name one of its files: %s; a merged decoder holds two, and cannot be rewritten: optimum writes decoder_model.onnx with --no-post-process", strings.Join(found, ", "))
 	}
 	return "", e.Help("name one of its files: %s", strings.Join(found, ", "))
 }
@@ -58,8 +58,12 @@ func Find(path, variant string) (string, error) {
 // genaiModel returns the file that the configuration of ONNX Runtime's
 // generate() API names, "" if there is none.
 func genaiModel(dir string) string {
-	b, err := os.ReadFile(filepath.Join(dir, "genai_config.json"))
-	if err != nil { // there need not be one
+	path := filepath.Join(dir, "genai_config.json")
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() { // there need not be one, and a pipe would not end
+		return ""
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
 		return ""
 	}
 	var c struct {

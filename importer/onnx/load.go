@@ -78,6 +78,7 @@ type options struct {
 	inMemory    bool
 	variant     string
 	dir         string
+	sizes       map[string]int64
 }
 
 func newOptions(opts []Option) options {

@@ -13,6 +13,9 @@ import (
 func scopesOf(n *pb.NodeProto) []ir.Scope {
 	names, ok := pb.ParsePythonList(pb.Metadata(n.MetadataProps, pb.KeyScopes))
 	if ok && len(names) > 0 {
+		if names[0] == noModule {
+			return nil
+		}
 		classes, _ := pb.ParsePythonList(pb.Metadata(n.MetadataProps, pb.KeyClasses))
 		scopes := make([]ir.Scope, len(names)-1)
 		for i := range scopes {
@@ -33,6 +36,9 @@ func scopesOf(n *pb.NodeProto) []ir.Scope {
 	}
 	return scopesOfName(n.Name)
 }
+
+// noModule is what PyTorch calls the module of a node that belongs to none.
+const noModule = "_empty_nn_module_stack_from_metadata_hook"
 
 // scopesOfName splits a path such as TorchScript's exporter gives to nodes. The
 // names of scopes are dotted paths, as PyTorch itself calls modules.

@@ -31,6 +31,9 @@ func TestScopes(t *testing.T) {
 		},
 		{"lists of different lengths have no classes", pb.NodeProto{MetadataProps: props(
 			pb.KeyClasses, "['Net']", pb.KeyScopes, "['', 'fc', 'linear']")}, []ir.Scope{{}, {Name: "fc"}}},
+		{"PyTorch's word for no module", pb.NodeProto{MetadataProps: props(
+			pb.KeyClasses, "['_empty_nn_module_stack_from_metadata_hook', 'aten.sym_size.int']",
+			pb.KeyScopes, "['_empty_nn_module_stack_from_metadata_hook', 'sym_size_int_4']")}, nil},
 		{
 			"PyTorch's namespace",
 			pb.NodeProto{MetadataProps: props(

@@ -111,7 +111,7 @@ func softmaxOverRows(u *upgrader) error {
 	if err != nil {
 		return err
 	}
-	u.c.op.Name, u.c.attrs = "Reshape", nil
+	u.c.op.Name, u.c.attrs = "Reshape", ir.Attrs{{Name: "allowzero", Value: int64(1)}} // a 0 in shape is one of x
 	u.c.in = []*ir.Value{y, shape}
 	return nil
 }

@@ -159,10 +159,8 @@ func headline(all []Unsupported) *diag.Error {
 		}
 		return e
 	case 1:
-		return diag.Errorf("LX1010", "operator %s has no meaning here", unknown[0].Op).Help(waysOut)
-	default:
-		return diag.Errorf("LX1010", "%d operators have no meaning here", len(unknown)).Help(waysOut)
+		return diag.Errorf("LX1010", "operator %s has no meaning here", unknown[0].Op).Help("%s", wayOut(unknown[0].Op))
+	default: // the most frequent one says what to do
+		return diag.Errorf("LX1010", "%d operators have no meaning here", len(unknown)).Help("%s", wayOut(unknown[0].Op))
 	}
 }
-
-const waysOut = "export with other options, or give these operators a meaning, or keep them as they are"

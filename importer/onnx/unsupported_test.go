@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,6 +71,27 @@ func TestCollectCarriesEverythingAlong(t *testing.T) {
 			if n.Graph() != m.Graph {
 				t.Errorf("%v is not in the graph", n)
 			}
+		}
+	}
+}
+
+// The way out is that of the operator's kind.
+func TestWaysOut(t *testing.T) {
+	for _, c := range []struct{ domain, op, want string }{
+		{"com.microsoft.nchwc", "Conv", "ORT_ENABLE_EXTENDED"},
+		{"com.ms.internal.nhwc", "Resize", "for the CPU"},
+		{"ai.onnx.ml", "TreeEnsemble", "export the network without them"},
+		{"com.microsoft", "BeamSearch", "without the search"},
+		{"com.microsoft", "DynamicQuantizeLSTM", "op_types_to_quantize"},
+		{"", "StringSplit", "it prepares inputs"},
+		{"", "Optional", waysOut},
+		{"my", "Snake", waysOut},
+	} {
+		n := protoNode("y = " + c.op + "(x)")
+		n.Domain = c.domain
+		_, err := decodeProto(t, protoModel(17, "x[2]", "y", n))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: error %v, want %q in it", c.domain, c.op, err, c.want)
 		}
 	}
 }

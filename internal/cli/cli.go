@@ -8,20 +8,23 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Main runs the command and returns its exit code. Errors are printed to
 // stderr, once.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	return Run(ctx, args, stdin, stdout, stderr)
@@ -96,6 +99,7 @@ of the graph. The result is a plain ONNX file, or is run here and drawn.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -114,6 +118,24 @@ of the graph. The result is a plain ONNX file, or is run here and drawn.`,
 	return root
 }
 
+// flagError adds to a flag that does not exist which was meant.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) == 1 {
+		return err
+	}
+	var flags []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			flags = append(flags, f.Name)
+		}
+	})
+	if near := diag.Closest(unknown.GetSpecifiedName(), flags); near != "" {
+		return fmt.Errorf("unknown flag: --%s, did you mean --%s?", unknown.GetSpecifiedName(), near)
+	}
+	return diag.Errorf("", "%w", err).Help("`lxtc help %s` lists the flags", c.Name())
+}
+
 // run is the RunE of a command: it marks that the command line was understood,
 // and checks the flags that all commands have.
 func (a *app) run(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
@@ -122,6 +144,11 @@ func (a *app) run(f func(ctx context.Context, args []string) error) func(*cobra.
 		case "auto", "always", "never":
 		default:
 			return fmt.Errorf("--color is %q, want auto, always or never", a.color)
+		}
+		for _, name := range []string{"text", "image", "input"} { // else a script's empty variable would explain something else
+			if f := c.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+				return fmt.Errorf("--%s is empty", name)
+			}
 		}
 		a.started = true
 		return f(c.Context(), args)

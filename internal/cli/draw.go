@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/heatmap"
@@ -27,15 +28,29 @@ func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[
 		if err != nil {
 			return d, err
 		}
-		name, label := explained[i], target
-		if len(explained) > 1 {
-			label = target + ", relevance of " + name
-		}
-		if err := s.arrange(&d, label, f, name, r, out[v.Name].Shape); err != nil {
+		name, texts, images := explained[i], len(d.Texts), len(d.Images)
+		if err := s.arrange(&d, target, f, name, r, out[v.Name].Shape); err != nil {
 			return d, fmt.Errorf("relevance of %s: %w", name, err)
+		}
+		module := s.moduleOf(name)
+		for k := range d.Texts[texts:] {
+			d.Texts[texts+k].Tensor, d.Texts[texts+k].Module = name, module
+		}
+		for k := range d.Images[images:] {
+			d.Images[images+k].Tensor, d.Images[images+k].Module = name, module
 		}
 	}
 	return d, nil
+}
+
+// moduleOf returns the numbered module that computes a tensor, such as layers.0,
+// or else the innermost one; "" if the file does not say it.
+func (s *subject) moduleOf(name string) string {
+	v := s.IR().Graph.Find(name)
+	if v == nil || v.Def == nil || len(v.Def.Scopes) == 0 {
+		return ""
+	}
+	return cmp.Or(layerOf(v.Def), v.Def.Scopes[len(v.Def.Scopes)-1].Name)
 }
 
 // relevances returns the outputs that hold relevance, one for each explained
@@ -141,11 +156,27 @@ func (a *app) draw(d heatmap.Doc, o heatmap.Options, path, format string) error 
 	if format == "" {
 		format = "txt"
 	}
+	if format == "pdf" || format == "png" {
+		a.warnOfFont(d, o)
+	}
 	var buf bytes.Buffer
 	if err := heatmap.Encode(&buf, format, d, o); err != nil {
 		return err
 	}
 	return a.writeBytes(path, buf.Bytes())
+}
+
+// warnOfFont says which characters will not be legible.
+func (a *app) warnOfFont(d heatmap.Doc, o heatmap.Options) {
+	missing, err := heatmap.Missing(d, o)
+	if err != nil || len(missing) == 0 {
+		return // an error is that of the drawing
+	}
+	way := "; --font FILE.ttf takes another, and html every script"
+	if o.Font != nil || unicode.In(missing[0], unicode.Arabic, unicode.Hebrew) {
+		way = "; html shows every script"
+	}
+	a.warn("the font has no form for %d of the characters, such as %s%s", len(missing), string(missing[:min(3, len(missing))]), way)
 }
 
 func toArray(t *ir.Tensor) (npy.Array, error) {

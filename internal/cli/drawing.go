@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/lxtc/lxtc/heatmap"
@@ -12,6 +13,7 @@ type drawing struct {
 	out    string
 	format string
 	cmap   string
+	font   string
 }
 
 func (d *drawing) flags(c *cobra.Command, out string) {
@@ -19,6 +21,7 @@ func (d *drawing) flags(c *cobra.Command, out string) {
 	f.StringVarP(&d.out, "output", "o", "", out)
 	f.StringVar(&d.format, "format", "", "format of the output, if the ending of -o does not say it: "+strings.Join(formats(), ", "))
 	f.StringVar(&d.cmap, "cmap", "", "colours: "+strings.Join(heatmap.Maps(), ", ")+", or a list such as 00f,80:fff,f00")
+	f.StringVar(&d.font, "font", "", "TrueType `FILE` for pdf, svg and png, of a script that the Go font lacks: it has Latin, Greek and Cyrillic")
 	complete(c, "cmap", heatmap.Maps()...)
 	complete(c, "format", formats()...)
 }
@@ -31,6 +34,14 @@ func (d *drawing) style() (format string, o heatmap.Options, err error) {
 	if d.cmap != "" {
 		if o.Map, err = heatmap.ParseMap(d.cmap); err != nil {
 			return format, o, usageError(err)
+		}
+	}
+	if d.font != "" {
+		if o.Font, err = readFile(d.font); err != nil {
+			return format, o, unreadable(err)
+		}
+		if _, err := heatmap.Missing(heatmap.Doc{}, o); err != nil {
+			return format, o, unreadable(fmt.Errorf("%s: %w", d.font, err))
 		}
 	}
 	return format, o, nil

@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"slices"
 	"strings"
 
+	"github.com/lxtc/lxtc/backend/gorgonia"
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -49,6 +49,10 @@ func (d dims) of(dim ir.Dim) (int64, bool) {
 	return n, true
 }
 
+// mostBytes is what a value of any greater size counts as: the sum of a model's
+// values is then a number still.
+const mostBytes = 1 << 44
+
 // bytes returns the size of a value of type t, and whether it is known.
 func (d dims) bytes(t ir.Type) (int64, bool) {
 	if t.Rank() < 0 {
@@ -57,12 +61,16 @@ func (d dims) bytes(t ir.Type) (int64, bool) {
 	n := int64(t.Elem.Bits())
 	for _, dim := range t.Shape {
 		k, ok := d.of(dim)
-		if !ok {
+		switch {
+		case !ok || k < 0:
 			return 0, false
+		case k > 0 && n > 8*mostBytes/k:
+			n = 8 * mostBytes
+		default:
+			n *= k
 		}
-		n *= k
 	}
-	return (n + 7) / 8, true
+	return min((n+7)/8, mostBytes), true
 }
 
 // views are operators whose result is the memory of their input.
@@ -71,46 +79,22 @@ var views = map[string]bool{
 	"Slice": true, "Split": true, "Expand": true, "Identity": true, "Constant": true,
 }
 
-// stored reports whether a node unpacks a weight for products only, which read it
-// as it is stored.
-func stored(n *ir.Node) bool {
-	if n.Op.String() != "Cast" && n.Op.String() != "DequantizeLinear" || n.Out[0].Type.Rank() != 2 {
-		return false
-	}
-	computed := func(v *ir.Value) bool { return v != nil && v.Data == nil }
-	return !slices.ContainsFunc(n.In, computed) && multiplied(n.Out[0])
-}
-
-// multiplied reports whether all readers of v are products that have it, or its
-// transpose, for their second operand.
-func multiplied(v *ir.Value) bool {
-	for _, u := range v.Uses() {
-		switch u.Node.Op.String() {
-		case "MatMul", "Gemm", "lxt.Linear":
-			if u.Index != 1 {
-				return false
-			}
-		case "Transpose":
-			if !multiplied(u.Node.Out[0]) {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return !v.Def.Graph().IsOutput(v)
-}
+// transient reports whether a node unpacks a stored weight for as long as it runs:
+// products do with a piece of it.
+func transient(n *ir.Node) bool { return n.Op.Name == "Conv" || n.Op.Name == "ConvTranspose" }
 
 // intermediates estimates the memory that the values of a run take at the
 // worst moment: every value lives from its node to its last reader. It is a
-// lower bound, and exact false, if some sizes are not known.
+// lower bound, and exact false, if some sizes are not known. Weights that are read as
+// they are stored take none.
 func (d dims) intermediates(g *ir.Graph) (peak int64, exact bool) {
 	exact = true
 	left := map[*ir.Value]int{}
+	kept := gorgonia.Kept(g)
 	var now int64
 	for n := range g.Nodes() {
 		for _, v := range n.Out {
-			if v == nil || views[n.Op.Name] || stored(n) {
+			if v == nil || views[n.Op.Name] || kept[v] {
 				continue
 			}
 			size, ok := d.bytes(v.Type)
@@ -120,7 +104,11 @@ func (d dims) intermediates(g *ir.Graph) (peak int64, exact bool) {
 				left[v]++
 			}
 		}
-		peak = max(peak, now)
+		extra := int64(0)
+		if transient(n) && kept[n.Input(1)] {
+			extra, _ = d.bytes(n.In[1].Type)
+		}
+		peak = max(peak, now+extra)
 		for _, v := range append(n.In, n.Out...) {
 			k, ours := left[v]
 			if v == nil || !ours {

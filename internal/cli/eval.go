@@ -142,7 +142,7 @@ func (a *app) eval(ctx context.Context, e evaluation, args []string) error {
 		return err
 	}
 	j := &judge{evaluation: e, subject: s, maps: maps}
-	if err := j.open(ctx, b); err != nil {
+	if err := j.open(ctx, b, a.running(e.threads)); err != nil {
 		return err
 	}
 	defer j.close()
@@ -207,8 +207,8 @@ type judge struct {
 }
 
 // open looks at the model, and at the one with random weights.
-func (j *judge) open(ctx context.Context, b backend.Backend) error {
-	opt := attribution.Options{Tensor: j.explain, Probability: j.probability, Run: backend.Options{Threads: j.threads}}
+func (j *judge) open(ctx context.Context, b backend.Backend, run backend.Options) error {
+	opt := attribution.Options{Tensor: j.explain, Probability: j.probability, Run: run}
 	if j.target != "" {
 		ts, err := j.subject.aims([]string{j.target}, dims{})
 		if err != nil {

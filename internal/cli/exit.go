@@ -26,8 +26,8 @@ const exitCodes = `  0    done
   2    the command line is wrong: a flag, a target, or a name that does not exist
   3    an input cannot be read or understood: model, rule map, tokenizer, picture, arrays
   4    an operator or a rule is not supported; all of them are listed
-  5    a check failed: outputs changed, relevance got lost, or a NaN appeared
-  130  interrupted by Ctrl-C`
+  5    a check failed: outputs changed, relevance got lost or out of bounds, or a NaN appeared
+  130  interrupted, by Ctrl-C or SIGTERM`
 
 // coded is an error with an exit code of its own.
 type coded struct {

@@ -47,7 +47,8 @@ of each explained tensor as "R:" and the tensor's name. Without -o the terminal
 shows it.`,
 		Example: `  lxtc explain
   lxtc explain models/smollm2 --text "The capital of France is" --target 'text:" Paris"'
-  lxtc explain resnet.onnx --image cat.jpg --preset imagenet -o heat.png
+  lxtc explain t5 --text "translate English to German: The house" --decoder-text "Das"
+  lxtc explain resnet.onnx --image cat.jpg --preset imagenet -r epsilon-plus -o heat.png
   lxtc explain model.onnx --input in.npz --target 'logits[0,-1,42]' -o relevance.npz`,
 		Args: atMostOne,
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.explain(ctx, e, args) }),
@@ -103,6 +104,9 @@ func (e engine) open() (backend.Backend, error) {
 
 func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	format, look, err := e.style()
+	if err == nil {
+		err = overwrites(e.out, e.source)
+	}
 	if err != nil {
 		return err
 	}
@@ -158,7 +162,9 @@ func (a *app) relevance(ctx context.Context, s *subject, b backend.Backend, e en
 		return nil, nil, err
 	}
 	defer x.Close()
-	a.warnOfMemory(x.Model.Graph, f.tensors)
+	if err := a.checkMemory(x.Model.Graph, f.tensors); err != nil {
+		return nil, nil, err
+	}
 	if a.verbose > 0 {
 		a.noteMemory(x, bind(x.Model.Graph, f.tensors))
 		a.noteSlow(x.Model, b)

@@ -42,7 +42,9 @@ rule map leaves free: those written $name. The model is compiled once, the
 forward pass runs once, and what depends on some of the parameters runs once for
 their values. For each point a table says how faithful the explanation is: how
 much longer the score lasts when the least relevant tokens or patches go first
-than when the most relevant do (see lxtc eval); the best is marked.
+than when the most relevant do (see lxtc eval); the best is marked. ΣR is the sum
+over tensors that are computed from no other that is explained; of several, such
+as --trace adds, a second table has each.
 
 The ending of -o says what is drawn: a row for each value of the first
 parameter. npz holds the relevance of every point.`,
@@ -104,8 +106,9 @@ func parseAxes(args []string) ([]axis, error) {
 type gridPoint struct {
 	at        []int // the value of each axis, by its number
 	relevance []*ir.Tensor
-	sum       float64
-	gap       float64 // NaN if it is not scored
+	sums      []float64 // of each tensor
+	sum       float64   // of those that are computed from no other
+	gap       float64   // NaN if it is not scored
 }
 
 // label names a point: "gamma=0.1 conv=0.5".
@@ -123,6 +126,9 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 		return err
 	}
 	format, look, err := g.style()
+	if err == nil {
+		err = overwrites(g.out, g.source)
+	}
 	if err != nil {
 		return err
 	}
@@ -150,7 +156,11 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 		}
 	}
 	if format == "" || g.out != "" && g.out != "-" { // else standard output takes the drawing
-		if err := a.gridTable(points, axes); err != nil || format == "" {
+		err := a.gridTable(points, axes)
+		if err == nil && len(explained) > 1 {
+			err = a.gridSums(explained, points, axes)
+		}
+		if err != nil || format == "" {
 			return err
 		}
 	}
@@ -201,8 +211,10 @@ func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gri
 		values[x.name] = x.values
 		total *= len(x.values)
 	}
-	a.warnOfMemory(s.Model.Graph, j.feed.tensors)
-	points := make([]gridPoint, total)
+	if err := a.checkMemory(s.Model.Graph, j.feed.tensors); err != nil {
+		return nil, nil, "", err
+	}
+	points, outer := make([]gridPoint, total), outermost(j.model.IR().Graph, s.Report.Explained)
 	label, done := "", 0
 	err = s.Run(ctx, j.feed.tensors, values, func(at lxtc.Point) error {
 		if label == "" {
@@ -213,14 +225,18 @@ func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gri
 			i := slices.Index(x.values, at.Values[x.name])
 			q.at, k = append(q.at, i), k*len(x.values)+i
 		}
-		for _, name := range s.Report.Explained {
+		for i, name := range s.Report.Explained {
 			r := at.Out["R:"+name]
 			x, err := r.Float64s()
 			if err != nil {
 				return err
 			}
+			sum := 0.0
 			for _, v := range x {
-				q.sum += v
+				sum += v
+			}
+			if q.sums = append(q.sums, sum); outer[i] {
+				q.sum += sum
 			}
 			q.relevance = append(q.relevance, r)
 		}
@@ -234,11 +250,17 @@ func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gri
 
 // scorePoints measures how faithful each point is, if that can be done.
 func (a *app) scorePoints(ctx context.Context, j *job, g sweeping, explained []string, points []gridPoint) error {
-	if len(explained) != 1 || len(j.opt.Targets) > 1 || g.temperature != 0 {
+	first, outer := -1, 0 // layers that --trace adds are no features to remove
+	for i, is := range outermost(j.model.IR().Graph, explained) {
+		if is {
+			first, outer = i, outer+1
+		}
+	}
+	if outer != 1 || len(j.opt.Targets) > 1 || g.temperature != 0 {
 		a.warn("points are not scored: that takes one tensor and one target without a temperature")
 		return nil
 	}
-	o := attribution.Options{Tensor: explained[0], Run: a.running(g.threads)}
+	o := attribution.Options{Tensor: explained[first], Run: a.running(g.threads)}
 	if len(j.opt.Targets) == 1 {
 		o.Target = j.opt.Targets[0]
 	}
@@ -266,7 +288,7 @@ func (a *app) scorePoints(ctx context.Context, j *job, g sweeping, explained []s
 		if !finite([]float64{points[i].sum}) {
 			continue
 		}
-		x, err := points[i].relevance[0].Float64s()
+		x, err := points[i].relevance[first].Float64s()
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,16 +28,18 @@ type feed struct {
 
 // source is the flags that say where inputs come from.
 type source struct {
-	text   string
-	image  string
-	preset string
-	input  string
+	text    string
+	decoder string
+	image   string
+	preset  string
+	input   string
 }
 
 func (s *source) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&s.text, "text", "", "text to explain: a `STRING`, @FILE, or - for standard input")
-	f.StringVar(&s.image, "image", "", "PNG or JPEG `FILE` to explain")
+	f.StringVar(&s.decoder, "decoder-text", "", "what the decoder of a model with an encoder has written so far: a `STRING`, @FILE, or - for standard input")
+	f.StringVar(&s.image, "image", "", "PNG, JPEG or WebP `FILE` to explain")
 	f.StringVar(&s.preset, "preset", "", "how to prepare the picture, instead of preprocessor_config.json: clip, hf-vit, imagenet, timm")
 	f.StringVar(&s.input, "input", "", "arrays named after the model's inputs (`FILE`.npz)")
 	complete(c, "preset", presets()...)
@@ -43,11 +48,19 @@ func (s *source) flags(c *cobra.Command) {
 // gather makes the inputs of a model.
 func (a *app) gather(s *subject, src source) (*feed, error) {
 	f := &feed{tensors: map[string]*ir.Tensor{}}
-	if src.text == "" && src.image == "" && src.input == "" {
+	switch {
+	case src.decoder != "" && src.text == "":
+		return nil, usagef("--decoder-text goes with --text, which the encoder reads")
+	case src.decoder == "-" && src.text == "-":
+		return nil, usagef("--text and --decoder-text both read standard input")
+	case src.text == "" && src.image == "" && src.input == "":
 		src.text = s.prompt
 	}
 	if src.input != "" {
 		if err := a.fromArrays(s.IR(), src.input, f); err != nil {
+			return nil, err
+		}
+		if err := a.accompany(s, f, src); err != nil {
 			return nil, err
 		}
 	}
@@ -55,13 +68,20 @@ func (a *app) gather(s *subject, src source) (*feed, error) {
 		if err := s.fromPicture(src, f); err != nil {
 			return nil, err
 		}
+		if b, err := os.ReadFile(src.image); err == nil && image.Orientation(b) != 1 {
+			a.warn("%s is turned upright, as its EXIF orientation %d says and transformers' load_image does it; torchvision, timm and open_clip leave pixels as they are stored", src.image, image.Orientation(b))
+		}
 	}
 	if src.text != "" {
 		text, err := a.textOf(src.text)
 		if err != nil {
 			return nil, err
 		}
-		if err := s.fromText(text, f); err != nil {
+		written, err := a.textOf(src.decoder)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.fromText(text, written, f); err != nil {
 			return nil, err
 		}
 	}
@@ -114,6 +134,29 @@ func (a *app) fromArrays(m *ir.Model, file string, f *feed) error {
 		f.tensors[e.Name] = t
 	}
 	return nil
+}
+
+// maxBeside bounds the files that describe a model: of tokenizers, the largest
+// known has 33 MiB.
+const maxBeside = 256 << 20
+
+// readFile reads a file that is not large. What is no file, such as a pipe that a
+// hostile folder holds, could be read for ever.
+func readFile(path string) ([]byte, error) {
+	return readSmall(os.DirFS(filepath.Dir(path)), filepath.Base(path), path)
+}
+
+func readSmall(dir fs.FS, name, path string) ([]byte, error) {
+	info, err := fs.Stat(dir, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() != 0:
+		return nil, fmt.Errorf("%s is no regular file", path)
+	case info.Size() > maxBeside:
+		return nil, fmt.Errorf("%s has %s, more than %s", path, size(info.Size()), size(maxBeside))
+	}
+	return fs.ReadFile(dir, name)
 }
 
 // fit turns an array into a tensor of a value's type.

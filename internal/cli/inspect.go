@@ -26,6 +26,9 @@ knows each operator, and what would be explained. What keeps a model from being
 used is listed all at once: operators that are not known, and those whose
 attributes or inputs are refused, with how many of them relevance would have to
 pass. -v adds every tensor, by the names that --explain takes.`,
+		Example: `  lxtc inspect model.onnx
+  lxtc inspect -v model.onnx | grep layers.3       # names for --explain
+  lxtc inspect model.onnx --json | jq .unsupported`,
 		Args:              oneModel,
 		ValidArgsFunction: completeModel,
 		RunE: a.run(func(_ context.Context, args []string) error {

@@ -45,11 +45,12 @@ func (a *app) begin(args []string, r recipe, e engine) (*job, error) {
 
 // complete reads the inputs, and the flags that need the model.
 func (a *app) complete(j *job, from source, r recipe) (err error) {
-	if err = j.model.whole(); err != nil {
-		return err
-	}
 	if j.feed, err = a.gather(j.model, from); err != nil {
 		return err
 	}
+	if err = j.model.withSizes(j.feed.tensors); err != nil {
+		return err
+	}
+	j.model.choose(j.feed.tensors)
 	return r.resolve(j.model, bind(j.model.IR().Graph, j.feed.tensors), &j.opt)
 }

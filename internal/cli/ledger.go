@@ -8,13 +8,14 @@ import (
 
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
+	"github.com/lxtc/lxtc/rules"
 )
 
 // ledger is the books of relevance: what every operator received and handed
 // on. Its pass adds the sums to the graph, so that any backend keeps them.
 type ledger struct {
 	entries []entry
-	seeds   []string // outputs of the graph that hold the sum of a seed
+	seeds   []string // outputs of the graph that hold the sum of a seed, and its Σ|R|
 	inner   []string // explained tensors whose relevance flows on to another one
 }
 
@@ -24,8 +25,9 @@ type entry struct {
 	node, op  string
 	rule, at  string
 	formula   string // the body of the relevance function, as text
-	sums      string // the output of the graph that holds in, Σ|in| and out
+	sums      string // the output of the graph that holds in, Σ|in|, out and Σ|out|
 	conserves bool   // the rule is meant to hand on what it receives
+	shares    bool   // and what a constant takes as well
 	quotient  bool   // but cannot, for n is x/y and relevance flows on to both
 	half      bool   // half floats: sums are as inexact as they are
 	constant  string // an operand that is constant and takes a share; "" for none
@@ -40,6 +42,7 @@ type account struct {
 	In        figure `json:"in"`
 	Magnitude figure `json:"magnitude"` // Σ|R| that arrives
 	Out       figure `json:"out"`
+	Spread    figure `json:"spread"` // Σ|R| that is handed on
 	Absorbed  figure `json:"absorbed"`
 	Why       string `json:"why"` // who may absorb: "rule", "constant", "quotient", or "" for nobody
 }
@@ -79,7 +82,9 @@ func (l *ledger) run(c *passes.Context, m *ir.Model) error {
 	for v := range g.Values() {
 		if output, ok := strings.CutPrefix(v.Name, "seed:"); ok {
 			name := "ledger:seed:" + output
-			g.Outputs = append(g.Outputs, b.Named(name, total(b, wide(b, v))))
+			v = wide(b, v)
+			sums := b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, single(b, total(b, v)), single(b, total(b, b.Op("Abs", v))))
+			g.Outputs = append(g.Outputs, b.Named(name, sums))
 			l.seeds = append(l.seeds, name)
 			c.Did("seed", v.Name, name)
 		}
@@ -130,7 +135,8 @@ func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.F
 	}
 	e := entry{
 		of: n, formula: ir.FuncText(f), node: n.Name, op: n.Op.String(), rule: n.Rule, at: n.RuleAt,
-		conserves: rule.Rule.Conserves || c.Neutral, // under which no other rule should be
+		conserves: conserves(m, n, call, rule) || c.Neutral, // under which no other rule should be
+		shares:    rule.KeepsNothing(),
 		quotient:  rule.Rule.Conserves && isQuotient(n, call) && !c.Neutral,
 		half:      n.Out[0].Type.Elem.Bits() == 16,
 		constant:  shareholder(n, call),
@@ -140,7 +146,7 @@ func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.F
 	}
 	b := m.At(m.Graph, nil)
 	b.Origin = "ledger <- " + n.String()
-	var in, magnitude, out *ir.Value
+	var in, magnitude, out, spread *ir.Value
 	add := func(sum, v *ir.Value) *ir.Value {
 		if sum == nil {
 			return v
@@ -154,14 +160,14 @@ func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.F
 		}
 	}
 	for _, r := range call.Out {
-		out = add(out, total(b, wide(b, r)))
+		r = wide(b, r)
+		out, spread = add(out, total(b, r)), add(spread, total(b, b.Op("Abs", r)))
 	}
 	if in == nil { // the rule does not even read what arrives
 		in = b.Scalar(0, out)
 		magnitude = in
 	}
-	one := func(v *ir.Value) *ir.Value { return b.OpA("Reshape", nil, v, b.Ints(1)) }
-	sums := b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, one(in), one(magnitude), one(out))
+	sums := b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, single(b, in), single(b, magnitude), single(b, out), single(b, spread))
 	e.sums = fmt.Sprintf("ledger:%d", len(l.entries))
 	m.Graph.Outputs = append(m.Graph.Outputs, b.Named(e.sums, sums))
 	if err := b.Err(); err != nil {
@@ -170,6 +176,38 @@ func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.F
 	l.entries = append(l.entries, e)
 	c.Did("enter", n.String(), e.sums)
 	return nil
+}
+
+// conserves reports whether a rule is meant to hand on what n receives, up to what a
+// constant takes. With absorbed=active an output that is made of nothing keeps it.
+func conserves(m *ir.Model, n, call *ir.Node, rule rules.Call) bool {
+	switch {
+	case rule.KeepsNothing():
+		return true
+	case rule.Redistributes():
+		return false
+	}
+	return rule.Rule.Conserves && (!rule.Rule.Linear || linearIn(m, n, call))
+}
+
+// linearIn reports whether n is linear in the inputs that relevance flows on to.
+func linearIn(m *ir.Model, n, call *ir.Node) bool {
+	flows := flowsTo(call)
+	live := make([]bool, len(n.In))
+	for i, v := range n.In {
+		live[i] = v != nil && flows[v.Name]
+	}
+	return passes.Linear(m, n, live)
+}
+
+// flowsTo returns the names of the values that a call computes the relevance of.
+func flowsTo(call *ir.Node) map[string]bool {
+	flows := map[string]bool{}
+	for _, r := range call.Out {
+		_, name, _ := strings.Cut(r.Name, ":")
+		flows[name] = true
+	}
+	return flows
 }
 
 // isQuotient reports whether n divides one tensor that relevance flows on to
@@ -186,6 +224,9 @@ func wide(b *ir.Builder, v *ir.Value) *ir.Value {
 	}
 	return b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(ir.Float)}}, v)
 }
+
+// single makes a vector of a scalar.
+func single(b *ir.Builder, v *ir.Value) *ir.Value { return b.OpA("Reshape", nil, v, b.Ints(1)) }
 
 // total sums all elements, to a scalar.
 func total(b *ir.Builder, v *ir.Value) *ir.Value {
@@ -204,11 +245,7 @@ var factors = map[string][]int{
 // shareholder returns a floating point operand that no relevance flows on from
 // but that takes a share of it, such as a bias; "" if there is none.
 func shareholder(n, call *ir.Node) string {
-	flows := map[string]bool{}
-	for _, r := range call.Out {
-		_, name, _ := strings.Cut(r.Name, ":")
-		flows[name] = true
-	}
+	flows := flowsTo(call)
 	multiplies, known := factors[n.Op.String()]
 	if known && multiplies == nil {
 		return ""
@@ -251,7 +288,7 @@ func (l *ledger) accounts(out map[string]*ir.Tensor) ([]account, error) {
 		sum := byKind[key]
 		sum.Count++
 		in, magnitude, handedOn := figure(x[0]), figure(x[1]), figure(x[2])
-		sum.In, sum.Magnitude, sum.Out = sum.In+in, sum.Magnitude+magnitude, sum.Out+handedOn
+		sum.In, sum.Magnitude, sum.Out, sum.Spread = sum.In+in, sum.Magnitude+magnitude, sum.Out+handedOn, sum.Spread+figure(x[3])
 		sum.Absorbed += in - handedOn
 	}
 	all := make([]account, len(order))
@@ -264,11 +301,11 @@ func (l *ledger) accounts(out map[string]*ir.Tensor) ([]account, error) {
 // why says who may keep relevance at an operator.
 func (e entry) why() string {
 	switch {
-	case !e.conserves:
-		return byRule
 	case e.quotient:
 		return byQuotient
-	case e.constant != "":
+	case !e.conserves:
+		return byRule
+	case e.constant != "" && !e.shares:
 		return byConstant
 	}
 	return ""
@@ -321,17 +358,16 @@ type leak struct {
 	Magnitude figure `json:"magnitude"`
 }
 
-// seeded returns the relevance that the run started with.
-func (l *ledger) seeded(out map[string]*ir.Tensor) (figure, error) {
-	var sum figure
+// seeded returns the relevance that the run started with, and its Σ|R|.
+func (l *ledger) seeded(out map[string]*ir.Tensor) (sum, size figure, err error) {
 	for _, name := range l.seeds {
 		x, err := numbers(out[name])
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		sum += figure(x[0])
+		sum, size = sum+figure(x[0]), size+figure(x[1])
 	}
-	return sum, nil
+	return sum, size, nil
 }
 
 func numbers(t *ir.Tensor) ([]float64, error) {

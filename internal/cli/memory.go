@@ -6,25 +6,35 @@ import (
 	"strings"
 
 	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 )
 
-// warnOfMemory says before a run that it may take more memory than there is.
-// Values and weights that are no part of a file must fit, or the system ends the
-// process. Weights that are mapped only have to be read again and again.
-func (a *app) warnOfMemory(g *ir.Graph, in map[string]*ir.Tensor) {
+// hopeless is how many times the memory that is free a run may be expected to
+// take. Nodes that are computed together take less than expected.
+const hopeless = 4
+
+// checkMemory says before a run that it may take more memory than there is, and
+// refuses one that takes many times as much. Values and weights that are no part
+// of a file must fit, or the run ends in the middle. Weights that are mapped only
+// have to be read again and again.
+func (a *app) checkMemory(g *ir.Graph, in map[string]*ir.Tensor) error {
 	have, known := a.memory()
 	if !known {
-		return
+		return nil
 	}
 	values, _ := bind(g, in).intermediates(g)
 	own, mapped := held(g)
 	switch need := values + own; {
+	case need/hopeless > have:
+		return diag.Errorf("", "this takes %s of memory, and %s is free", size(need), size(have)).
+			Help("--checkpoint takes less, and so do fewer tokens, or one input at a time")
 	case need > have:
 		a.warn("this takes %s of memory, and %s is free; --checkpoint takes less, and so do fewer tokens, or one input at a time", size(need), size(have))
 	case need+mapped > have:
 		a.warn("weights of %s and %s of values do not fit into the %s of memory that is free: the weights will be read from the disk more than once, which is slow", size(mapped), size(need), size(have))
 	}
+	return nil
 }
 
 // running are the options of a run on some threads, which fails rather than take

@@ -19,6 +19,7 @@ func TestFreeMemory(t *testing.T) {
 	}{
 		{"a system without /proc", nil, 0, false},
 		{"what the machine has left", map[string]string{"proc/meminfo": meminfo}, 2 << 20, true},
+		{"swap space too", map[string]string{"proc/meminfo": meminfo + "SwapFree: 1024 kB\n"}, 3 << 20, true},
 		{
 			"a control group that has less",
 			map[string]string{"proc/meminfo": meminfo, "sys/fs/cgroup/memory.max": "1048576\n", "sys/fs/cgroup/memory.stat": "file 900000\nanon 48576\n"},
@@ -49,18 +50,20 @@ func TestFreeMemory(t *testing.T) {
 }
 
 // The model that lxtc carries needs some megabytes. It says so before it runs, if
-// there are fewer; if its weights were mapped, that they are read again.
+// there are fewer, and does not begin if they are far fewer; if its weights were mapped, that they are read again.
 func TestTooLittleMemoryIsSaidBefore(t *testing.T) {
-	digit := filepath.Join("..", "..", "testdata", "onnx", "digits-cnn")
+	digit := filepath.Join("..", "..", "testdata", "onnx", "digits-vit")
 	for _, tt := range []struct {
 		name string
 		args []string
 		free int64
+		code int
 		want string
 	}{
-		{"almost none", []string{"explain"}, 1000, "warning: this takes "},
-		{"enough", []string{"explain"}, 1e12, ""},
-		{"for the values, not for mapped weights", []string{"explain", digit, "--image", filepath.Join(digit, "digit.png")}, 300e3, "will be read from the disk more than once"},
+		{"almost none", []string{"explain"}, 1000, exitFailed, "lxtc: this takes "},
+		{"too little, as it seems", []string{"explain"}, 800e3, exitOK, "warning: this takes "},
+		{"enough", []string{"explain"}, 1e12, exitOK, ""},
+		{"for the values, not for mapped weights", []string{"explain", digit, "--image", filepath.Join(digit, "digit.png")}, 850e3, exitOK, "will be read from the disk more than once"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -68,8 +71,8 @@ func TestTooLittleMemoryIsSaidBefore(t *testing.T) {
 				stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, env: func(string) string { return "" },
 				memory: func() (int64, bool) { return tt.free, true },
 			}
-			if code := a.main(context.Background(), tt.args); code != exitOK {
-				t.Fatalf("exit status %d: %s", code, stderr.String())
+			if code := a.main(context.Background(), tt.args); code != tt.code {
+				t.Fatalf("exit status %d, want %d: %s", code, tt.code, stderr.String())
 			}
 			if got := stderr.String(); !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
 				t.Errorf("stderr is %q, want %q in it", got, tt.want)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/lxtc/lxtc/attribution"
-	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/heatmap"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/internal/npy"
@@ -66,7 +65,7 @@ func (a *app) explainByMethod(ctx context.Context, j *job, e explanation, format
 	case len(j.opt.Targets) > 1 || len(j.opt.Explain) > 1:
 		return usagef("--method explains one element of an output by one tensor, and there are %d targets and %d tensors", len(j.opt.Targets), len(j.opt.Explain))
 	}
-	o := attribution.Options{Run: backend.Options{Threads: e.threads}}
+	o := attribution.Options{Run: a.running(e.threads)}
 	if len(j.opt.Targets) == 1 {
 		o.Target = j.opt.Targets[0]
 	}

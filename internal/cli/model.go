@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,7 @@ type subject struct {
 	first  string  // the file of the encoder before it, in a pair of them; "" if it is alone
 	beside []fs.FS // where tokenizer.json and the like may lie
 	prompt string  // the text to explain if none is given; "" for none
+	again  reopening
 
 	tok  *tokenizer.Tokenizer
 	conf *config
@@ -65,7 +67,10 @@ func (a *app) open(path string, opts ...onnx.Option) (*subject, error) {
 		s.Model, err = parseModel(file, string(text))
 		return s, err
 	}
-	s.Model, err = lxtc.Load(from, opts...)
+	s.again = func(more ...onnx.Option) (*lxtc.Model, error) {
+		return lxtc.Load(from, append(slices.Clip(opts), more...)...)
+	}
+	s.Model, err = s.again()
 	return s, surveyed(err, file, func(o ...onnx.Option) (*ir.Model, error) { return onnx.Load(from, o...) })
 }
 
@@ -87,13 +92,30 @@ func (a *app) noteOthers(s *subject, dir string) {
 	a.note("model: %s", read)
 }
 
-// whole reports a model that relevance cannot be computed of as it is.
+// whole reports a model that cannot be rewritten as it is.
 func (s *subject) whole() error {
+	if v := s.chooser(); v != nil {
+		return coded{exitUnsupported, diag.Errorf("", "the model holds two decoders, of which the input %s chooses one at each run", v.Name).In(s.file).
+			Help("use decoder_model.onnx, which is one of them; optimum writes it with --no-post-process")}
+	}
+	return nil
+}
+
+// choose makes a model that holds two decoders, as optimum merges them, the one
+// that the inputs choose.
+func (s *subject) choose(in map[string]*ir.Tensor) {
+	if v := s.chooser(); v != nil && in[v.Name] != nil {
+		g := s.IR().Graph
+		g.ReplaceUses(v, g.Const(v.Name+"_chosen", in[v.Name]))
+	}
+}
+
+// chooser returns the input that chooses one of two decoders; nil if there is none.
+func (s *subject) chooser() *ir.Value {
 	for _, v := range s.IR().Graph.Inputs {
 		for _, u := range v.Uses() {
 			if v.Name == "use_cache_branch" && u.Node.Op.Name == "If" {
-				return coded{exitUnsupported, diag.Errorf("", "the model holds two decoders, of which the input %s chooses one at each run", v.Name).In(s.file).
-					Help("use decoder_model.onnx, which is one of them; optimum writes it with --no-post-process")}
+				return v
 			}
 		}
 	}
@@ -190,7 +212,7 @@ func absolute(path string) string {
 // The error is fs.ErrNotExist if there is none.
 func (s *subject) read(name string) ([]byte, error) {
 	for _, dir := range s.beside {
-		b, err := fs.ReadFile(dir, name)
+		b, err := readSmall(dir, name, name)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return b, err
 		}

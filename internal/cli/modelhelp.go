@@ -18,7 +18,7 @@ reads the first of
 and names the others with -v: choose model_fp16.onnx or model_q4.onnx by its
 path. An encoder_model.onnx beside decoder_model.onnx is read with it, as one
 model that is explained on both sides. A merged decoder holds two, of which one
-is chosen at each run, and cannot be explained.
+is chosen at each run: it can be explained, by its path, but not rewritten.
 
 tokenizer.json, config.json and preprocessor_config.json lie beside the model or
 one folder up. Weights in files of external data stay where they are: a model of

@@ -1,16 +1,10 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/lxtc/lxtc"
-	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/passes"
 	"github.com/lxtc/lxtc/rules"
 	"github.com/spf13/cobra"
@@ -33,7 +27,7 @@ const defaultRules = "attnlrp"
 
 func (r *recipe) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVarP(&r.rules, "rules", "r", defaultRules, "rule map: a `NAME` that lxtc carries, or a .rules file")
+	f.StringVarP(&r.rules, "rules", "r", defaultRules, "rule map: a `NAME` that lxtc carries, or a .rules file; with NAME(eps=1e-4) for all of its rules")
 	f.StringVar(&r.form, "form", "gradient", "form of the rules: gradient or explicit")
 	f.StringArrayVar(&r.targets, "target", nil, "what to explain; several are summed (see `lxtc help targets`)")
 	f.StringArrayVar(&r.explain, "explain", nil, "`TENSOR` to explain, by its ONNX name, instead of the inputs or token embeddings; * matches anything; repeatable")
@@ -83,24 +77,4 @@ func (r *recipe) resolve(s *subject, d dims, opt *lxtc.Options) (err error) {
 	}
 	opt.Targets, err = s.aims(r.targets, d)
 	return err
-}
-
-// loadRules reads a rule map by the name that lxtc has for it, or from a file.
-func loadRules(name string) (*rules.Map, error) {
-	if slices.Contains(rules.Builtin(), name) {
-		return rules.Load(name)
-	}
-	text, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(name, ".rules"):
-		return nil, usageError(diag.Errorf("", "no rule map is called %q, and there is no such file%s", name, diag.DidYouMean(name, rules.Builtin())).
-			Help("`lxtc rules` lists the maps: %s", strings.Join(rules.Builtin(), ", ")))
-	case err != nil:
-		return nil, unreadable(err)
-	}
-	m, err := rules.Parse(filepath.Base(name), string(text), rules.Standard())
-	if err != nil {
-		return nil, unreadable(fmt.Errorf("rule map: %w", err))
-	}
-	return m, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lxtc/lxtc"
 	export "github.com/lxtc/lxtc/exporter/onnx"
+	"github.com/lxtc/lxtc/importer/onnx"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
@@ -26,6 +27,7 @@ type rewriting struct {
 	strict      bool
 	copyWeights bool
 	seedInputs  []string
+	sizes       map[string]int64
 }
 
 func (a *app) rewriteCommand() *cobra.Command {
@@ -55,6 +57,8 @@ operator and why a pattern did not match. -n reports without writing.`,
 	f.BoolVar(&r.json, "json", false, "report as JSON on standard output")
 	f.BoolVar(&r.strict, "strict", false, "fail if an operator on the way has no rule, even with --allow-missing")
 	f.BoolVar(&r.copyWeights, "copy-weights", false, "write all weights anew instead of referring to the original's files")
+	f.StringToInt64Var(&r.sizes, "size", nil, "numbers for dimensions of the inputs, `NAME=N`, for what goes step by step, such as an LSTM; repeatable")
+	f.Lookup("size").DefValue = "" // else help prints the empty map
 	f.StringArrayVar(&r.seedInputs, "seed-input", nil, "make the relevance of `OUTPUT` an input of the model, called R:OUTPUT; repeatable")
 	return c
 }
@@ -65,7 +69,7 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 		return err
 	}
 	opt.Inline, opt.Sums = r.inline, true
-	s, err := a.open(path)
+	s, err := a.open(path, onnx.Sizes(r.sizes))
 	if err != nil {
 		return a.reportUnsupported(r.json, err)
 	}
@@ -90,7 +94,7 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 		opt.Targets = append(opt.Targets, passes.Target{Output: name, Seed: true})
 	}
 	w, err := s.Rewrite(ctx, opt)
-	if w != nil && w.Report != nil {
+	if w != nil && w.Report != nil && (err == nil || len(w.Report.Operators) > 0) {
 		if reportErr := a.reportRewrite(r, w.Report); reportErr != nil {
 			return reportErr
 		}

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -21,6 +23,10 @@ func (a *app) rulesCommand() *cobra.Command {
 		Long: `Rules lists the rule maps that lxtc carries; with NAME it prints the text of
 one, to start a map of your own from. --list-rules documents the rules that a
 map may use, their parameters and formulas, and the conditions.
+
+A map may use others: "use attnlrp" stands for all lines of one that lxtc
+carries, "use base.rules" for those of a file beside it, and either with
+arguments for all of its rules: "use attnlrp(eps=1e-4)".
 
 A number in a map may be left free, as in "Conv => gamma($gamma=0.25)": it
 becomes an input of the rewritten model, called $gamma.`,
@@ -42,6 +48,22 @@ becomes an input of the rewritten model, called $gamma.`,
 	}
 	c.Flags().BoolVar(&list, "list-rules", false, "document the rules and conditions of the language")
 	return c
+}
+
+// loadRules reads a rule map by the name that lxtc has for it, or from a file.
+func loadRules(ref string) (*rules.Map, error) {
+	m, err := rules.Open(ref, rules.Standard())
+	var d *diag.Error
+	var path *fs.PathError
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.As(err, &path):
+		return nil, unreadable(err)
+	case errors.As(err, &d) && d.Code != "": // a line of the map
+		return nil, unreadable(fmt.Errorf("rule map: %w", err))
+	}
+	return nil, usageError(err) // no map of that name, or arguments that it does not take
 }
 
 func (a *app) printMap(name string) error {
@@ -87,6 +109,9 @@ func (a *app) listRules(w io.Writer) error {
 	for _, r := range rules.Standard() {
 		title, formula, _ := strings.Cut(r.Doc, "\n\n")
 		p.line("%s%s", p.bold(r.Name), signature(r.Params))
+		if len(r.Aliases) > 0 {
+			p.line("    also called %s", strings.Join(r.Aliases, ", "))
+		}
 		p.line("    %s", title)
 		for _, l := range wrap(formula, 76) {
 			p.line("    %s", l)

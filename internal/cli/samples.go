@@ -53,7 +53,7 @@ func (a *app) samples(s *subject, e evaluation) ([]sample, error) {
 	}
 	out, err := list(e)
 	if err == nil && len(out) == 0 {
-		err = unreadable(diag.Errorf("", "no samples").In(e.data).Help("give a folder of .png and .jpg files, or a file of lines like {\"text\": \"...\"}"))
+		err = unreadable(diag.Errorf("", "no samples").In(e.data).Help("give a folder of .png, .jpg or .webp files, or a file of lines like {\"text\": \"...\"}"))
 	}
 	if e.limit > 0 {
 		out = out[:min(len(out), e.limit)]
@@ -90,7 +90,7 @@ func (s *subject) pictureSamples(e evaluation) ([]sample, error) {
 		}
 		for _, path := range paths {
 			switch strings.ToLower(filepath.Ext(path)) {
-			case ".png", ".jpg", ".jpeg":
+			case ".png", ".jpg", ".jpeg", ".webp":
 				from := e.source
 				from.image = path
 				name, err := filepath.Rel(e.data, path)
@@ -155,7 +155,7 @@ func (s *subject) fed(from source) (*feed, error) {
 		if err := s.fromPicture(from, f); err != nil {
 			return nil, err
 		}
-	} else if err := s.fromText(from.text, f); err != nil {
+	} else if err := s.fromText(from.text, "", f); err != nil {
 		return nil, err
 	}
 	return f, s.complete(f, from)

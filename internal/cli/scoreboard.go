@@ -189,7 +189,7 @@ func endingOf(path string, known ...string) (string, error) {
 	}
 	ending := strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")
 	if !slices.Contains(known, ending) {
-		return "", usagef("-o %s: the ending must be one of %s", path, strings.Join(known, ", "))
+		return "", usagef("-o %s: want a name that ends in .%s", path, strings.Join(known, " or ."))
 	}
 	return ending, nil
 }

@@ -83,7 +83,7 @@ func (s *subject) output(name string) *ir.Value {
 // seedContrast explains each target against the mean of the other classes. The seed is what they are worth, and is known after a first
 // run.
 func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e engine, opt lxtc.Options, f *feed) ([]seedOf, error) {
-	out, err := a.forward(ctx, s, b, backend.Options{Threads: e.threads}, f)
+	out, err := a.forward(ctx, s, b, a.running(e.threads), f)
 	if err != nil {
 		return nil, err
 	}

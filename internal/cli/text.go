@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/lxtc/lxtc/heatmap"
 	"github.com/lxtc/lxtc/internal/arrays"
+	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/tokenizer"
 )
@@ -31,8 +33,8 @@ func (a *app) textOf(arg string) (string, error) {
 }
 
 // fromText cuts a text into tokens and fills every input that follows from
-// them.
-func (s *subject) fromText(text string, f *feed) error {
+// them, and from what the decoder of a model with an encoder has written so far.
+func (s *subject) fromText(text, written string, f *feed) error {
 	tok, err := s.tokenizer()
 	if err != nil {
 		return err
@@ -48,14 +50,21 @@ func (s *subject) fromText(text string, f *feed) error {
 	if err != nil {
 		return err
 	}
-	f.tokens = shown(tok, tokens)
+	f.tokens = shown(tok, text, tokens)
 	ids := make([]int64, len(tokens))
 	for i, t := range tokens {
 		ids[i] = int64(t.ID)
 	}
+	decoder, err := s.decoderIDs(tok, written, conf)
+	if given := f.tensors["decoder_input_ids"]; given != nil {
+		decoder, err = given.Int64s()
+	}
+	if err != nil {
+		return err
+	}
 	taken := false
 	for _, v := range s.IR().Graph.Inputs {
-		t := sideInput(v, ids, conf)
+		t := sideInput(s.sized(v), ids, decoder)
 		if f.tensors[v.Name] != nil { // given as an array
 			taken = taken || t == nil && v.Type.Elem.IsInt()
 			continue
@@ -80,10 +89,37 @@ func (s *subject) fromText(text string, f *feed) error {
 	return nil
 }
 
+// decoderIDs returns the token that a decoder starts from and those of what it has
+// written; nil for a model that has no decoder of its own.
+func (s *subject) decoderIDs(tok *tokenizer.Tokenizer, written string, conf *config) ([]int64, error) {
+	has := slices.Contains(names(s.IR().Graph.Inputs), "decoder_input_ids")
+	switch {
+	case written != "" && !has:
+		return nil, usagef("--decoder-text is for a model with an encoder and a decoder; the inputs of this one are %s", strings.Join(names(s.IR().Graph.Inputs), ", "))
+	case written != "" && conf.DecoderStart == nil:
+		return nil, unreadable(diag.Errorf("", "no config.json beside the model says the decoder_start_token_id").In(s.IR().File).
+			Help("give decoder_input_ids with --input in.npz"))
+	case !has || conf.DecoderStart == nil:
+		return nil, nil
+	}
+	tokens, err := tok.Encode(written, tokenizer.Options{NoSpecial: true})
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	ids := []int64{*conf.DecoderStart}
+	for _, t := range tokens {
+		ids = append(ids, int64(t.ID))
+	}
+	return ids, nil
+}
+
 // sideInput returns what an input that accompanies token ids must hold, told
 // by the name that exporters give it, or nil.
-func sideInput(v *ir.Value, ids []int64, conf *config) *ir.Tensor {
+func sideInput(v *ir.Value, ids, decoder []int64) *ir.Tensor {
 	n := len(ids)
+	if strings.HasPrefix(v.Name, "decoder_") {
+		n = len(decoder)
+	}
 	fill := func(f func(i int) int64) *ir.Tensor {
 		x := make([]int64, n)
 		for i := range x {
@@ -113,8 +149,8 @@ func sideInput(v *ir.Value, ids []int64, conf *config) *ir.Tensor {
 		return ir.Of([]int64{int64(n - 1)}, 1)
 	case v.Name == "total_sequence_length":
 		return ir.Of([]int64{int64(n)})
-	case v.Name == "decoder_input_ids" && conf.DecoderStart != nil:
-		return row([]int64{*conf.DecoderStart})
+	case v.Name == "decoder_input_ids" && decoder != nil:
+		return row(decoder)
 	}
 	return nil
 }
@@ -146,16 +182,23 @@ func emptyCache(v *ir.Value) *ir.Tensor {
 	return t
 }
 
-// shown returns tokens as a heat map shows them.
-func shown(tok *tokenizer.Tokenizer, tokens []tokenizer.Token) []heatmap.Token {
+// shown returns the tokens of a text as a heat map shows them. Where the vocabulary
+// does not spell the white space between words, it is a space before the next.
+func shown(tok *tokenizer.Tokenizer, text string, tokens []tokenizer.Token) []heatmap.Token {
 	pieces := make([]string, len(tokens))
 	for i, t := range tokens {
 		pieces[i] = t.Text
 	}
 	pieces = tok.CleanAll(pieces)
 	out := make([]heatmap.Token, len(tokens))
+	end := 0 // of the tokens so far
 	for i, t := range tokens {
 		out[i] = heatmap.Token{Text: pieces[i], Special: t.Special}
+		spelled := strings.TrimSpace(pieces[i]) != pieces[i] || i > 0 && strings.TrimRight(pieces[i-1], " ") != pieces[i-1]
+		if t.Start > end && end > 0 && !spelled && strings.TrimSpace(text[end:t.Start]) == "" {
+			out[i].Text = " " + pieces[i]
+		}
+		end = max(end, t.End)
 	}
 	return out
 }

@@ -58,8 +58,8 @@ func (s *subject) tokensIn(ids *ir.Tensor) []heatmap.Token {
 		pieces[i] = piece
 	}
 	out := make([]heatmap.Token, len(x))
-	for i, p := range tok.CleanAll(pieces) {
-		out[i].Text = p
+	for i, p := range tok.Spaced(pieces) {
+		out[i] = heatmap.Token{Text: p, Special: tok.Special(int(x[i]))}
 	}
 	return out
 }

@@ -19,16 +19,25 @@ type verdict struct {
 	Target  string       `json:"target"`
 	Passed  bool         `json:"passed"`
 	Failed  []string     `json:"failed,omitempty"`
+	Help    string       `json:"help,omitempty"`
 	Outputs []comparison `json:"outputs"`
 
 	Seeded    figure    `json:"seeded"`
 	Explained figure    `json:"explained"`
 	Absorbed  figure    `json:"absorbed"`
 	Open      figure    `json:"unaccounted"` // seeded - explained - absorbed
+	Largest   figure    `json:"largest"`     // sum in the books
+	Closes    bool      `json:"closes"`
 	Accounts  []account `json:"operators"`
 	Leaks     []leak    `json:"leaks,omitempty"`
-	NaN       []string  `json:"nan,omitempty"` // the first operator that makes one, in each run
+	Misfits   []misfit  `json:"misfits,omitempty"`
+	Growth    growth    `json:"growth"`
+	Endless   string    `json:"not_finite,omitempty"`    // the first operator that hands on what is not finite
+	Gradient  string    `json:"gradient_form,omitempty"` // what is not finite in gradient form
+	NaN       []string  `json:"nan,omitempty"`           // the first operator that makes one, in each run
 	Unruled   []string  `json:"without_rule,omitempty"`
+
+	neutral bool // only the explicit form was run
 }
 
 // comparison is one output before and after rewriting.
@@ -66,9 +75,14 @@ func (v *verdict) books(l *ledger, m *ir.Model, out map[string]*ir.Tensor, share
 	if v.Leaks, err = l.leaks(out, share); err != nil {
 		return err
 	}
-	if v.Seeded, err = l.seeded(out); err != nil {
+	var size figure
+	if v.Seeded, size, err = l.seeded(out); err != nil {
 		return err
 	}
+	if v.Growth, v.Endless, err = l.largest(out, size); err != nil {
+		return err
+	}
+	v.Misfits = misfits(v.Accounts, size)
 	for _, a := range v.Accounts {
 		v.Absorbed += a.Absorbed
 	}
@@ -96,21 +110,32 @@ func (v *verdict) decide(share float64) {
 			fail("output %s moved by %.2g of its largest value", c.Output, float64(c.Relative))
 		}
 	}
-	most := v.Seeded.abs()
+	v.Largest = figure(v.Seeded.abs())
 	for _, a := range v.Accounts {
-		most = max(most, a.In.abs(), a.Out.abs())
+		v.Largest = max(v.Largest, figure(a.In.abs()), figure(a.Out.abs()))
 	}
-	if !(v.Open.abs() <= share*most) {
+	if v.Closes = v.Open.abs() <= share*float64(v.Largest); !v.Closes {
 		fail("the books do not close: %.4g of %.4g is unaccounted for", float64(v.Open), float64(v.Seeded))
 	}
 	if len(v.Leaks) > 0 {
 		fail("%d operators lose relevance without a reason", len(v.Leaks))
 	}
-	if len(v.NaN) > 0 {
+	switch {
+	case len(v.NaN) > 0:
 		fail("NaN at %s", v.NaN[0])
+	case v.Endless != "":
+		fail("relevance is not finite from %s on", v.Endless)
+	case !(float64(v.Growth.Times) <= maxGrowth):
+		fail("Σ|R| grows to %.2g times what it was, at %s (%s, %s)", float64(v.Growth.Times), v.Growth.Node, v.Growth.Op, v.Growth.Rule)
+	}
+	if v.Gradient != "" {
+		fail("not finite in gradient form: %s", v.Gradient)
 	}
 	if len(v.Unruled) > 0 {
 		fail("%d operators on the way have no rule", len(v.Unruled))
+	}
+	if v.Endless != "" || !(float64(v.Growth.Times) <= maxGrowth) {
+		v.Help = v.remedy()
 	}
 	v.Passed = len(v.Failed) == 0
 }
@@ -144,8 +169,19 @@ func (a *app) printVerdict(w io.Writer, v *verdict) error {
 	p.line("  explained   %12s", v.Explained.String())
 	p.line("  absorbed    %12s", v.Absorbed.String())
 	p.line("  unaccounted %12.2g", float64(v.Open))
+	p.line("  %s the books close, up to %.1g of the largest sum", sign(v.Closes), float64(v.Open/v.Largest))
 	for _, k := range v.Leaks {
 		p.line("  %s %s (%s, %s) loses %.3g of %.3g", p.mark("✗"), k.Node, k.Op, k.Rule, float64(k.Lost), float64(k.Magnitude))
+	}
+	if len(v.Leaks) == 0 {
+		p.line("  %s no operator loses relevance without a reason", p.mark("✓"))
+	}
+	for _, m := range v.Misfits {
+		instead := ""
+		if m.Instead != "" {
+			instead = ", and attnlrp has " + m.Instead
+		}
+		p.line("  %s %s ×%d gets %.3g and hands on %.3g: %s does not conserve there%s", p.mark("⁇"), m.Op, m.Count, float64(m.In), float64(m.Out), m.Rule, instead)
 	}
 	p.line("\n%s", p.bold("Numbers"))
 	for _, n := range v.NaN {
@@ -154,12 +190,26 @@ func (a *app) printVerdict(w io.Writer, v *verdict) error {
 	if len(v.NaN) == 0 {
 		p.line("  %s no NaN", p.mark("✓"))
 	}
+	switch {
+	case v.Endless != "":
+		p.line("  %s relevance is not finite from %s on", p.mark("✗"), v.Endless)
+	case v.Growth.Node != "":
+		p.line("  %s Σ|R| grows to %.3g times what it was, at %s (%s, %s)", sign(float64(v.Growth.Times) <= maxGrowth), float64(v.Growth.Times), v.Growth.Node, v.Growth.Op, v.Growth.Rule)
+	}
+	if v.Gradient != "" {
+		p.line("  %s not finite in gradient form: %s", p.mark("✗"), v.Gradient)
+	} else if !v.neutral {
+		p.line("  %s finite in gradient form", p.mark("✓"))
+	}
 	for _, n := range v.Unruled {
 		p.line("  %s no rule: %s", p.mark("✗"), n)
 	}
 	p.line("")
 	for _, why := range v.Failed {
 		p.line("%s %s", p.mark("✗"), why)
+	}
+	if v.Help != "" {
+		p.line("  help: %s", v.Help)
 	}
 	if v.Passed {
 		p.line("%s passed", p.mark("✓"))

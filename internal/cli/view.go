@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/internal/view"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
@@ -51,7 +50,7 @@ went on and was absorbed there, in explicit form.`,
 }
 
 func (a *app) view(ctx context.Context, w viewing, args []string) error {
-	if err := checkFolder(w.out); err != nil {
+	if _, err := endingOf(w.out, "html"); err != nil {
 		return err
 	}
 	j, err := a.begin(args, w.recipe, w.engine)
@@ -116,7 +115,9 @@ func (a *app) dissect(ctx context.Context, j *job, e engine, d *dissection, run 
 	if err != nil || !run {
 		return nil, rep, err
 	}
-	out, err := a.execute(ctx, j.backend, m, backend.Options{Threads: e.threads, Progress: p.tick}, j.feed.tensors)
+	running := a.running(e.threads)
+	running.Progress = p.tick
+	out, err := a.execute(ctx, j.backend, m, running, j.feed.tensors)
 	return out, rep, err
 }
 

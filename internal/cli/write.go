@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/internal/files"
@@ -21,6 +22,29 @@ func checkFolder(path string) error {
 		return usagef("-o %s: there is no folder %s", path, dir)
 	case !info.IsDir():
 		return usagef("-o %s: %s is no folder", path, dir)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return usagef("-o %s: that is a folder", path)
+	}
+	return nil
+}
+
+// overwrites reports a result that would take the place of what it is made from.
+func overwrites(out string, from source) error {
+	info, err := os.Stat(out)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil // it does not exist yet, or is no file
+	}
+	read := []string{from.image, from.input}
+	for _, text := range []string{from.text, from.decoder} {
+		if file, ok := strings.CutPrefix(text, "@"); ok {
+			read = append(read, file)
+		}
+	}
+	for _, in := range read {
+		if other, err := os.Stat(in); err == nil && os.SameFile(info, other) {
+			return usageError(diag.Errorf("", "%s would overwrite %s, which is explained", out, in).Help("give another name with -o"))
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package files_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,5 +45,49 @@ func TestReplace(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"a.txt", "folder"}, names); d != "" {
 		t.Errorf("what is left in the folder:\n%s", d)
+	}
+}
+
+func TestReplaceKeepsWhatIsNoFile(t *testing.T) {
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Skip("no device to write to")
+	}
+	if err := files.Replace(os.DevNull, []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Errorf("the device is a file now: %v %v", info, err)
+	}
+}
+
+func TestReplaceFollowsLinksAndKeepsPermissions(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "private"), filepath.Join(dir, "link")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("private", link); err != nil {
+		t.Skip("no symbolic links here")
+	}
+	if err := files.Replace(link, []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "text" {
+		t.Errorf("the file holds %q, %v", got, err)
+	}
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("permissions are %v, %v", info.Mode(), err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().Type() != os.ModeSymlink {
+		t.Errorf("the link is %v, %v", info, err)
+	}
+}
+
+func TestErrorsNameTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none", "a.txt")
+	err := files.Replace(path, nil)
+	if want := path + " cannot be written: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s…", err, want)
 	}
 }

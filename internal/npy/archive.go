@@ -166,6 +166,10 @@ func DecodeArchive(b []byte) (Archive, error) {
 // archive is a claim: a first buffer is made for it only when it is small or
 // the bytes must be there, and grows with what comes.
 func member(f *zip.File, limit int64) ([]byte, error) {
+	tooLarge := fmt.Errorf("npy: the archive unpacks to more than %d bytes", int64(maxInflated))
+	if f.UncompressedSize64 > uint64(limit) {
+		return nil, tooLarge
+	}
 	r, err := f.Open()
 	if err != nil {
 		return nil, fmt.Errorf("npy: %w", err)
@@ -180,7 +184,7 @@ func member(f *zip.File, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("npy: %w", err)
 	}
 	if n > limit {
-		return nil, fmt.Errorf("npy: the archive unpacks to more than %d bytes", int64(maxInflated))
+		return nil, tooLarge
 	}
 	return buf.Bytes(), nil
 }

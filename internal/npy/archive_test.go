@@ -192,3 +192,19 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// A claim beyond the bound is refused before anything is unpacked.
+func TestClaimIsBounded(t *testing.T) {
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	if _, err := w.CreateRaw(&zip.FileHeader{Name: "x.npy", Method: zip.Deflate, UncompressedSize64: 1 << 40}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := DecodeArchive(buf.Bytes())
+	if err == nil || !strings.Contains(err.Error(), "unpacks to more than") {
+		t.Errorf("error %v", err)
+	}
+}

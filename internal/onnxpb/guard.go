@@ -56,6 +56,9 @@ func Check(b []byte) error {
 		if elements++; elements > MaxElements {
 			return fmt.Errorf("byte %d: more than %d messages and strings", f.start, MaxElements)
 		}
+		if err := whole(top.msg, f, b); err != nil {
+			return fmt.Errorf("byte %d: field %d %w", f.start, f.number, err)
+		}
 		sub := leaf
 		if f.number < uint64(len(fields[top.msg])) {
 			sub = fields[top.msg][f.number]
@@ -69,6 +72,24 @@ func Check(b []byte) error {
 		at = f.start
 		stack = append(stack, frame{sub, f.end})
 	}
+}
+
+// whole reports packed numbers that do not end where their field does. The
+// decoder reads the last one to its end, and would go on within the next field:
+// it would see another message than Check.
+func whole(m message, f field, b []byte) error {
+	size := 0
+	if f.number < uint64(len(packed[m])) {
+		size = packed[m][f.number]
+	}
+	switch n := f.end - f.start; {
+	case n == 0 || size == 0:
+	case size == varints && b[f.end-1] >= 0x80:
+		return fmt.Errorf("is cut short within a number")
+	case size != varints && n%size != 0:
+		return fmt.Errorf("has %d bytes, which are no numbers of %d", n, size)
+	}
+	return nil
 }
 
 // A field is one tag and its payload b[start:end].
@@ -175,4 +196,17 @@ var fields = [numMessages][32]message{
 	mapType:    {2: typ},
 	nodeDevice: {2: sharding},
 	sharding:   {3: intList, 4: shardedDim},
+}
+
+// varints stands for the size of numbers of any length.
+const varints = 1
+
+// packed gives, by field number, the size of the numbers that a field holds
+// one behind the other. A test compares it with the generated code.
+var packed = [numMessages][12]int{
+	attribute: {7: 4, 8: varints},
+	tensor:    {1: varints, 4: 4, 5: varints, 7: varints, 10: 8, 11: varints},
+	sparse:    {3: varints},
+	intList:   {2: varints},
+	sharding:  {2: varints},
 }

@@ -118,6 +118,14 @@ func nested(n int) []byte {
 	return append(appendKey(nil, 7, len(body)), body...)
 }
 
+// inAttribute returns a model of one node with one attribute of these bytes.
+func inAttribute(body ...byte) []byte {
+	for _, number := range []int{5, 1, 7} { // node.attribute, graph.node, model.graph
+		body = append(appendKey(nil, number, len(body)), body...)
+	}
+	return body
+}
+
 func TestCheck(t *testing.T) {
 	good := encode(t, small())
 	many := bytes.Repeat([]byte{0x0a, 0}, MaxElements) // empty nodes
@@ -135,6 +143,9 @@ func TestCheck(t *testing.T) {
 		{"a number of 11 bytes", "longer than 64 bits", append([]byte{0x08}, bytes.Repeat([]byte{0xff}, 11)...)},
 		{"a length beyond 2^63", "are left", []byte{0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}},
 		{"a group", "wire type 3", []byte{0x0b}},
+		{"floats of five bytes", "no numbers of 4", inAttribute(0x3a, 5, 0, 0, 0, 0, 0)},
+		{"integers cut within one", "cut short", inAttribute(0x42, 2, 1, 0x80)},
+		{"packed numbers, and none", "", inAttribute(0x42, 3, 1, 0x80, 1, 0x3a, 4, 0, 0, 0, 0, 0x3a, 0)},
 		{"more nodes than any model has", "more than 8388608", append(appendKey(nil, 7, len(many)), many...)},
 	}
 	for _, tt := range tests {
@@ -163,6 +174,13 @@ func TestTableMatchesSchema(t *testing.T) {
 		found := [32]bool{}
 		for _, f := range protoFields(typ) {
 			found[f.number] = f.msg != nil
+			known := 0
+			if f.number < len(packed[m]) {
+				known = packed[m][f.number]
+			}
+			if f.packed != known {
+				t.Errorf("%v has numbers of size %d in field %d, and Check knows of %d", typ, f.packed, f.number, known)
+			}
 			if m == leaf && (f.repeated || f.msg != nil) {
 				t.Errorf("%v has field %d, but Check does not look into it", typ, f.number)
 			}
@@ -183,6 +201,7 @@ type protoField struct {
 	number   int
 	msg      reflect.Type // nil for a scalar
 	repeated bool
+	packed   int // size of the numbers of a repeated field; 0 for others
 }
 
 // protoFields lists the fields of a generated message, those of its oneofs too.
@@ -195,6 +214,9 @@ func protoFields(typ reflect.Type) []protoField {
 		}
 		number, _ := strconv.Atoi(tag[1])
 		pf := protoField{number: number, repeated: tag[2] == "rep"}
+		if pf.repeated {
+			pf.packed = map[string]int{"varint": varints, "fixed32": 4, "fixed64": 8}[tag[0]]
+		}
 		ft := f.Type
 		if ft.Kind() == reflect.Slice && pf.repeated {
 			ft = ft.Elem()

@@ -27,7 +27,7 @@ var nonMaxSuppression = &ir.Op{
 
 var unique = &ir.Op{
 	Name: ir.OpName{Name: "Unique"}, Since: 11, Doc: "each element, or slice of an axis, once; where it is first, which one each is, how many there are",
-	In: ir.P("X"), Out: ir.P("Y", "indices?", "inverse_indices?", "counts?"), VJP: noVJP,
+	In: ir.P("X"), Out: ir.P("Y", "indices?", "inverse_indices?", "counts?"), VJP: uniqueVJP,
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		t := n.In[0].Type
 		y := ir.TypeOf(t.Elem, -1)
@@ -43,8 +43,29 @@ var unique = &ir.Op{
 			}
 		}
 		index := ir.TypeOf(ir.Int64, -1)
-		return optionalOutputs(n, y, index, index, index)
+		return []ir.Type{y, index, index, index}, nil
 	},
+}
+
+// uniqueVJP brings what arrives to where each element, or slice, is first. Which
+// elements are alike does not change.
+func uniqueVJP(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
+	return lazily(want, func() *ir.Value {
+		if dy[0] == nil {
+			return nil
+		}
+		x := n.In[0]
+		first := b.Node(n.Op, n.Attrs, x).Out[1]
+		if n.Attrs.Has("axis") {
+			k, err := normAxis(n.Attrs.Int("axis", 0), x.Type.Rank())
+			if err != nil {
+				return b.Fail("%v: %w", n, err)
+			}
+			return gatherBack(b, x, first, dy[0], k)
+		}
+		flat := b.Op("Reshape", x, b.Ints(-1))
+		return reshapeLike(b, gatherBack(b, flat, first, dy[0], 0), x)
+	})
 }
 
 var tfIdf = &ir.Op{

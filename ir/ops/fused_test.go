@@ -76,8 +76,9 @@ func fusedAttrs(r *rand.Rand) ir.Attrs {
 	var attrs ir.Attrs
 	for _, name := range []string{
 		"num_heads", "kv_num_heads", "q_num_heads", "do_rotary", "interleaved", "rotary_embedding_dim", "unidirectional",
-		"local_window_size", "is_causal", "left_window_size", "smooth_softmax", "transA", "transB", "N", "K", "block_size",
+		"local_window_size", "sliding_window_cache", "is_causal", "left_window_size", "smooth_softmax", "transA", "transB", "N", "K", "block_size",
 		"bits", "quant_type", "quantize_axis", "gather_axis", "qk_matmul_output_mode", "softmax_precision",
+		"groups", "activation", "channels_last", "k", "swiglu_fusion", "expert_weight_bits", "max_distance", "mrope_layout", "axis",
 	} {
 		switch r.IntN(4) {
 		case 0, 1:
@@ -85,6 +86,12 @@ func fusedAttrs(r *rand.Rand) ir.Attrs {
 		case 2:
 			attrs = append(attrs, ir.Attr{Name: name, Value: r.Int64N(40) - 20})
 		}
+	}
+	if r.IntN(2) == 0 {
+		attrs = append(attrs, ir.Attr{Name: "activation_type", Value: []string{"swiglu", "silu", "gelu", "none"}[r.IntN(4)]})
+	}
+	if r.IntN(2) == 0 {
+		attrs = append(attrs, ir.Attr{Name: "mrope_section", Value: []int64{int64(r.IntN(4)), 1, 1}})
 	}
 	switch r.IntN(4) {
 	case 0:

@@ -10,7 +10,7 @@ import (
 const Domain = "lxt"
 
 // lxtOps are composites that ONNX has no name for.
-func lxtOps() []*ir.Op { return []*ir.Op{linear, fakeQuantize} }
+func lxtOps() []*ir.Op { return []*ir.Op{linear, fakeQuantize, dequantizeBnb4} }
 
 // linear is a product with its bias as one node: relevance rules that look at
 // signs need both together.

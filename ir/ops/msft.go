@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -11,14 +13,18 @@ const Microsoft = "com.microsoft"
 func msft(name string) ir.OpName { return ir.OpName{Domain: Microsoft, Name: name} }
 
 func msftOps() []*ir.Op {
-	return append([]*ir.Op{
+	return slices.Concat([]*ir.Op{
 		msGelu, biasGelu, fastGelu, quickGelu, fusedMatMul, // here
 		fusedGemm, fusedConv, // msft_fused.go
 		simplifiedNorm, skipNorm, skipRMSNorm, embedNorm, // msft_norm.go
 		msAttention, multiHeadAttention, // msft_attention.go
 		groupQueryAttention, msRotaryEmbedding, // msft_gqa.go
 		matMulNBits, matMulBnb4, gatherBlockQuantized, // msft_quant.go
-	}, msftQuantOps()...)
+		sparseAttention, decoderMultiHead, // msft_sparse.go, msft_decoder.go
+		mixtureOfExperts, quantizedMoE, // msft_moe.go
+		quantEmbedNorm, matMulNBitsMlp, matMulNBitsQkv, // msft_quantfused.go
+	},
+		msftQuantOps(), msftChannelOps(), msftGatedOps(), msftPackedOps(), msftPositionOps(), msftLinearOps(), msftAliasOps())
 }
 
 // inferGelu is Infer of an activation of its input and a bias.

@@ -60,15 +60,15 @@ var msAttention = &ir.Op{
 		parts := b.Node(ir.OpName{Name: "Split"}, split, qkv, sizes).Out
 		heads := n.Attrs.Int("num_heads", 0)
 		q, k, v := toHeads(b, parts[0], heads), toHeads(b, parts[1], heads), toHeads(b, parts[2], heads)
-		past := n.Input(4)
-		if past != nil {
+		var before *ir.Value
+		if past := n.Input(4); past != nil {
 			both := b.Node(ir.OpName{Name: "Split"}, ir.Attrs{{Name: "axis", Value: int64(0)}, {Name: "num_outputs", Value: int64(2)}}, past).Out
-			past = b.Op("Squeeze", both[0], b.Ints(0))
-			k = concat2(b, 2, past, k)
+			before = sizeAt(b, past, 3)
+			k = concat2(b, 2, b.Op("Squeeze", both[0], b.Ints(0)), k)
 			v = concat2(b, 2, b.Op("Squeeze", both[1], b.Ints(0)), v)
 		}
 		a := &attending{b: b, scale: scaleOf(b, n, q)}
-		a.msMask(n, n.Input(3), n.Input(5), past, q, k)
+		a.msMask(n, n.Input(3), n.Input(5), before, q, k)
 		outs := []*ir.Value{fromHeads(b, a.run(q, k, v))}
 		if len(n.Out) > 1 {
 			outs = append(outs, concat2(b, 0, b.Op("Unsqueeze", k, b.Ints(0)), b.Op("Unsqueeze", v, b.Ints(0))))
@@ -79,9 +79,9 @@ var msAttention = &ir.Op{
 
 // msMask adds what Attention and MultiHeadAttention add to the scores: a mask of
 // keys, a bias, and the order of positions. A masked key is not forbidden; its
-// score gets mask_filter_value added. The queries come after past, the keys of
-// the cache, if there is one.
-func (a *attending) msMask(n *ir.Node, mask, bias, past, q, k *ir.Value) {
+// score gets mask_filter_value added. The queries come after the keys of the
+// cache, if there is one: so many as before says.
+func (a *attending) msMask(n *ir.Node, mask, bias, before, q, k *ir.Value) {
 	b := a.b
 	if bias != nil {
 		a.add(bias)
@@ -92,8 +92,8 @@ func (a *attending) msMask(n *ir.Node, mask, bias, past, q, k *ir.Value) {
 	}
 	if n.Attrs.Int("unidirectional", 0) != 0 {
 		queries := upTo(b, q, 2)
-		if past != nil {
-			queries = b.Add(queries, sizeAt(b, past, 2))
+		if before != nil {
+			queries = b.Add(queries, before)
 		}
 		a.window(b.Op("Unsqueeze", queries, b.Ints(1)), upTo(b, k, 2), -1, 0)
 	}
@@ -160,7 +160,10 @@ var multiHeadAttention = &ir.Op{
 			return nil, err
 		}
 		total := k[2]
-		if past := n.Input(6); past != nil {
+		switch past := n.Input(6); {
+		case past != nil && n.Input(8) != nil: // a buffer
+			total = pastLength(past)
+		case past != nil:
 			total = pastLength(past).Add(total)
 		}
 		t := n.In[0].Type
@@ -172,7 +175,6 @@ var multiHeadAttention = &ir.Op{
 		)
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		refuseInput(b, n, 8, "past_sequence_length")
 		refuseInput(b, n, 9, "cache_indirection")
 		if len(n.Out) > 3 && n.Out[3] != nil {
 			b.Fail("output qk is not supported")
@@ -181,14 +183,30 @@ var multiHeadAttention = &ir.Op{
 			return []*ir.Value{b.Fail("the ranks of its inputs are not known or do not fit"), nil, nil, nil}
 		}
 		q, k, v := mhaHeads(b, n)
-		past := n.Input(6)
-		if past != nil {
+		var before *ir.Value
+		presentK, presentV := k, v
+		switch past, length := n.Input(6), n.Input(8); {
+		case past != nil && length != nil:
+			before = scalar(b, asInt64(b, length))
+			k, presentK = writtenBehind(b, past, k, before)
+			v, presentV = writtenBehind(b, n.In[7], v, before)
+		case past != nil:
+			before = sizeAt(b, past, 2)
 			k, v = concat2(b, 2, past, k), concat2(b, 2, n.In[7], v)
+			presentK, presentV = k, v
 		}
 		a := &attending{b: b, scale: scaleOf(b, n, q)}
-		a.msMask(n, n.Input(4), n.Input(5), past, q, k)
-		return []*ir.Value{fromHeads(b, a.run(q, k, v)), k, v, nil}[:max(1, len(n.Out))]
+		a.msMask(n, n.Input(4), n.Input(5), before, q, k)
+		return []*ir.Value{fromHeads(b, a.run(q, k, v)), presentK, presentV, nil}[:max(1, len(n.Out))]
 	},
+}
+
+// writtenBehind writes new keys or values into a buffer [B, H, capacity, D] of which
+// so many positions are in use, and returns those in use then, and the buffer.
+func writtenBehind(b *ir.Builder, buffer, fresh, before *ir.Value) (used, all *ir.Value) {
+	from := b.Op("Reshape", before, b.Ints(1))
+	all = b.Op("TensorScatter", buffer, fresh, b.Op("Expand", from, lengthAt(b, fresh, 0)))
+	return b.Op("Slice", all, b.Ints(0), b.Add(from, lengthAt(b, fresh, 2)), b.Ints(2)), all
 }
 
 // mhaRanks reports whether the ranks of queries, keys and values are known.

@@ -13,7 +13,8 @@ import (
 // new. Before them come max(T - S, 0) from the cache. Rows may differ in this,
 // which is why positions are computed for each row. The caches present_key and
 // present_value hold each row's positions in order and then 0, as ONNX Runtime
-// makes them where past and present are not one buffer.
+// makes them where past and present are not one buffer. A cache of a sliding
+// window holds a row's last positions only (see slide).
 var groupQueryAttention = &ir.Op{
 	Name: msft("GroupQueryAttention"), Since: 1, Fused: true, Doc: "causal attention in which groups of queries share keys and values",
 	In: ir.P("query", "key?", "value?", "past_key?", "past_value?", "seqlens_k", "total_sequence_length", "cos_cache?", "sin_cache?",
@@ -30,6 +31,8 @@ var groupQueryAttention = &ir.Op{
 			return nil, fmt.Errorf("key and value go together")
 		case (n.Input(3) == nil) != (n.Input(4) == nil):
 			return nil, fmt.Errorf("past_key and past_value go together")
+		case slides(n) && (n.Input(3) == nil || n.Attrs.Int("local_window_size", -1) < 1):
+			return nil, fmt.Errorf("sliding_window_cache needs past_key, past_value and local_window_size")
 		}
 		if t.Rank() < 0 {
 			return optionalOutputs(n, t, t, t, t)
@@ -42,7 +45,11 @@ var groupQueryAttention = &ir.Op{
 		if past := n.Input(3); past != nil {
 			total = pastLength(past).Add(total)
 		}
-		cache := withDims(t, []ir.Dim{t.Shape[0], ir.N(groups), total, size})
+		kept := total
+		if slides(n) {
+			kept = pastLength(n.In[3])
+		}
+		cache := withDims(t, []ir.Dim{t.Shape[0], ir.N(groups), kept, size})
 		return optionalOutputs(n, withDims(t, []ir.Dim{t.Shape[0], t.Shape[1], size.Mul(ir.N(heads))}), cache, cache,
 			withDims(t, []ir.Dim{t.Shape[0], ir.N(heads), t.Shape[1], total}))
 	},
@@ -50,7 +57,6 @@ var groupQueryAttention = &ir.Op{
 		refuseInput(b, n, 12, "k_scale")
 		refuseInput(b, n, 13, "v_scale")
 		refuseInput(b, n, 16, "query_seqlens")
-		refuseAttr(b, n, "sliding_window_cache", 0)
 		if len(n.Out) > 3 && n.Out[3] != nil {
 			b.Fail("output output_qk is not supported")
 		}
@@ -108,12 +114,16 @@ func groupHeads(b *ir.Builder, n *ir.Node) (q, k, v *ir.Value) {
 // positions are where queries and keys stand in their row.
 type positions struct {
 	queries *ir.Value // [S] or, behind a cache, [B, 1, S]
-	keys    *ir.Value // [S] or, behind a cache, [P + S]
+	keys    *ir.Value // [S] or, behind a cache, [P + S]; of a sliding window [B, 1, 1, P + S]
 	end     *ir.Value // [B, 1, 1, 1], the number of positions in the row
 
 	// Behind a cache only: from where in the cache and the new keys after it each
 	// of the keys comes, and whether it comes from there at all, [B, 1, P + S, 1].
 	from, some *ir.Value
+
+	// Behind the cache of a sliding window only, the same for what the cache holds
+	// afterwards: from where among the keys, [B, 1, P, 1].
+	kept, stays *ir.Value
 }
 
 func groupPositions(b *ir.Builder, n *ir.Node, q *ir.Value) positions {
@@ -132,19 +142,55 @@ func groupPositions(b *ir.Builder, n *ir.Node, q *ir.Value) positions {
 	total := b.Add(length, sizeAt(b, q, 2))
 	p.keys = b.Op("Range", zero, total, b.Constant(ir.Of([]int64{1})))
 	at := b.Op("Unsqueeze", p.keys, b.Ints(1)) // [P + S, 1]
-	skip := b.Sub(length, before)              // what lies in the cache behind the row's own
+	held := before                             // the row's own in the cache
+	if slides(n) {
+		held = p.slide(b, n.Attrs.Int("local_window_size", 0), length, before)
+	}
+	skip := b.Sub(length, held) // what lies in the cache behind the row's own
 	p.some = b.Op("Less", b.Add(at, skip), total)
-	p.from = b.Op("Where", b.Op("Less", at, before), at, b.Op("Where", p.some, b.Add(at, skip), zero))
+	p.from = b.Op("Where", b.Op("Less", at, held), at, b.Op("Where", p.some, b.Add(at, skip), zero))
 	return p
 }
 
+// slides reports whether the cache holds the last positions of a row only.
+func slides(n *ir.Node) bool { return n.Attrs.Int("sliding_window_cache", 0) != 0 }
+
+// slide sets the positions of keys, and what is kept of them, where the cache
+// has room for P of a row's positions, and attention for the last w. Of t
+// positions so far it holds the last
+//
+//	L(t) = t - g·⌊max(t - w, 0) / g⌋    g = P - w + 1
+//
+// as ONNX Runtime evicts g at a time. The result is L(before), [B, 1, 1, 1].
+func (p *positions) slide(b *ir.Builder, w int64, length, before *ir.Value) *ir.Value {
+	zero, one := b.Constant(ir.Of([]int64{0})), b.Constant(ir.Of([]int64{1}))
+	window := b.Constant(ir.Of([]int64{w}))
+	g := b.Op("Max", b.Add(b.Sub(length, window), one), one)
+	evicted := func(t *ir.Value) *ir.Value {
+		return b.Mul(b.Div(b.Op("Max", b.Sub(t, window), zero), g), g)
+	}
+	gone := evicted(before) // the position of the first key
+	lost := evicted(p.end)
+	at := b.Op("Unsqueeze", b.Op("Range", zero, length, one), b.Ints(1)) // [P, 1]
+	p.stays = b.Op("Less", at, b.Sub(p.end, lost))
+	p.kept = b.Op("Where", p.stays, b.Add(at, b.Sub(lost, gone)), zero)
+	p.keys = b.Add(p.keys, gone)
+	return b.Sub(before, gone)
+}
+
 // cached puts new keys or values of each row behind those that it has in the
-// cache; all is what then fills the cache up, with 0 where nothing comes from.
+// cache; all is what then fills the cache, with 0 where nothing comes from.
 func (p positions) cached(b *ir.Builder, heads int64, past, fresh *ir.Value) (seen, all *ir.Value) {
-	both := concat2(b, 2, past, fresh)
-	from := b.Op("Expand", p.from, b.Ints(1, heads, 1, 1))
-	seen = b.OpA("GatherND", ir.Attrs{{Name: "batch_dims", Value: int64(2)}}, both, from)
-	return seen, b.Op("Where", p.some, seen, b.Scalar(0, seen))
+	pick := func(x, at *ir.Value) *ir.Value {
+		at = b.Op("Expand", at, b.Ints(1, heads, 1, 1))
+		return b.OpA("GatherND", ir.Attrs{{Name: "batch_dims", Value: int64(2)}}, x, at)
+	}
+	seen = pick(concat2(b, 2, past, fresh), p.from)
+	all = b.Op("Where", p.some, seen, b.Scalar(0, seen))
+	if p.kept != nil {
+		all = b.Op("Where", p.stays, pick(all, p.kept), b.Scalar(0, seen))
+	}
+	return seen, all
 }
 
 // groupRotary turns new queries and keys by their positions.

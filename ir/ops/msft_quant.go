@@ -244,12 +244,38 @@ var matMulBnb4 = &ir.Op{
 		return inferDense(n, cols, rows)
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		w := bnbWeight(b, n)
+		w := b.Node(dequantizeBnb4.Name, n.Attrs.Without("transB"), n.In[1], n.In[2]).Out[0]
 		if n.Attrs.Int("transB", 1) != 0 {
 			w = b.Transpose(w, 1, 0)
 		}
 		return []*ir.Value{b.MatMul(n.In[0], w)}
 	},
+}
+
+// dequantizeBnb4 is the weight of MatMulBnb4.
+var dequantizeBnb4 = &ir.Op{
+	Name: ir.OpName{Domain: Domain, Name: "DequantizeBnb4"}, Since: 1, Doc: "B [N, K], quantized to 4 bits as bitsandbytes does, unpacked",
+	In: ir.P("B", "absmax"), Out: ir.P("W"),
+	Infer: func(n *ir.Node) ([]ir.Type, error) {
+		rows, cols := n.Attrs.Int("N", 0), n.Attrs.Int("K", 0)
+		if rows <= 0 || cols <= 0 || n.Attrs.Int("block_size", 0) <= 0 {
+			return nil, fmt.Errorf("attributes N, K and block_size must be positive")
+		}
+		return one(ir.TypeOf(n.In[1].Type.Elem, rows, cols))
+	},
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value { return []*ir.Value{bnbWeight(b, n)} },
+}
+
+// Bnb4Codes returns the numbers that the codes of a quant_type of MatMulBnb4 stand
+// for, nil if it is unknown: 0 is FP4, 1 is NF4.
+func Bnb4Codes(kind int64) *[16]float32 {
+	switch kind {
+	case 0:
+		return (*[16]float32)(fp4)
+	case 1:
+		return (*[16]float32)(nf4)
+	}
+	return nil
 }
 
 // highFirst splits bytes into two 4-bit numbers each, the high one first.
@@ -259,20 +285,16 @@ func highFirst(b *ir.Builder, packed *ir.Value) *ir.Value {
 	return concat2(b, -1, b.Op("Unsqueeze", high, b.Ints(-1)), b.Op("Unsqueeze", low, b.Ints(-1)))
 }
 
-// bnbWeight is B unpacked, [N, K].
+// bnbWeight is what dequantizeBnb4 computes.
 func bnbWeight(b *ir.Builder, n *ir.Node) *ir.Value {
 	rows, cols, block := n.Attrs.Int("N", 0), n.Attrs.Int("K", 0), n.Attrs.Int("block_size", 1)
-	table := nf4
-	switch kind := n.Attrs.Int("quant_type", 0); kind {
-	case 0:
-		table = fp4
-	case 1:
-	default:
-		return b.Fail("quant_type = %d, want 0 (FP4) or 1 (NF4)", kind)
+	table := Bnb4Codes(n.Attrs.Int("quant_type", 0))
+	if table == nil {
+		return b.Fail("quant_type = %d, want 0 (FP4) or 1 (NF4)", n.Attrs.Int("quant_type", 0))
 	}
-	scales := n.In[2]
-	codes := castTo(b, b.Constant(ir.Of(table, len(table))), scales)
-	index := b.OpA("Cast", toType(ir.Int32), b.Op("Reshape", highFirst(b, n.In[1]), b.Ints(-1)))
+	scales := n.In[1]
+	codes := castTo(b, b.Constant(ir.Of(table[:], len(table))), scales)
+	index := b.OpA("Cast", toType(ir.Int32), b.Op("Reshape", highFirst(b, n.In[0]), b.Ints(-1)))
 	values := b.Op("Gather", codes, index)
 	full := (rows*cols + block - 1) / block * block
 	if odd := rows * cols % 2; full != rows*cols+odd { // fill up the last block

@@ -23,35 +23,37 @@ func Standard() *ir.OpSet { return standard() }
 
 var standard = sync.OnceValue(func() *ir.OpSet {
 	families := [...][]*ir.Op{
-		constantOps(),    // constant.go
-		elementwiseOps(), // elementwise.go
-		chooseOps(),      // choose.go
-		copyOps(),        // copy.go
-		activationOps(),  // activation.go
-		matmulOps(),      // matmul.go
-		einsumOps(),      // einsum.go
-		reduceOps(),      // reduce.go
-		selectOps(),      // select.go
-		softmaxOps(),     // softmax.go
-		normOps(),        // norm.go
-		lxtOps(),         // lxt.go
-		shapeOps(),       // shape.go
-		gatherOps(),      // gather.go
-		logicOps(),       // logic.go
-		convOps(),        // conv.go
-		quantOps(),       // quant.go
-		attentionOps(),   // attention.go
-		{flexAttention},  // flex.go
-		msftOps(),        // msft.go
-		controlOps(),     // control.go
-		lossOps(),        // loss.go
-		recurrentOps(),   // recurrent.go
-		statefulOps(),    // stateful.go
-		signalOps(),      // signal.go
-		sampleOps(),      // sample.go
-		unfoldOps(),      // unfold.go
-		foundOps(),       // found.go
-		quantLinearOps(), // quantlinear.go
+		constantOps(),     // constant.go
+		elementwiseOps(),  // elementwise.go
+		chooseOps(),       // choose.go
+		copyOps(),         // copy.go
+		activationOps(),   // activation.go
+		matmulOps(),       // matmul.go
+		einsumOps(),       // einsum.go
+		reduceOps(),       // reduce.go
+		selectOps(),       // select.go
+		softmaxOps(),      // softmax.go
+		normOps(),         // norm.go
+		lxtOps(),          // lxt.go
+		shapeOps(),        // shape.go
+		gatherOps(),       // gather.go
+		logicOps(),        // logic.go
+		convOps(),         // conv.go
+		quantOps(),        // quant.go
+		attentionOps(),    // attention.go
+		{flexAttention},   // flex.go
+		msftOps(),         // msft.go
+		channelsLastOps(), // msft_channels.go
+		classicOps(),      // ml.go
+		controlOps(),      // control.go
+		lossOps(),         // loss.go
+		recurrentOps(),    // recurrent.go
+		statefulOps(),     // stateful.go
+		signalOps(),       // signal.go
+		sampleOps(),       // sample.go
+		unfoldOps(),       // unfold.go
+		foundOps(),        // found.go
+		quantLinearOps(),  // quantlinear.go
 	}
 	var all []*ir.Op
 	for _, family := range families {

@@ -107,7 +107,7 @@ func poolCounts(b *ir.Builder, n *ir.Node, like *ir.Value) *ir.Value {
 		}
 		if along == nil {
 			if padding && g.ceil {
-				return b.Fail("spatial axis %d of %s: with ceil_mode and count_include_pad its size must be known", i, n.In[0])
+				return countPadded(b, n, g, like)
 			}
 			return countOnes(b, n, like)
 		}
@@ -158,10 +158,31 @@ func (g *geometry) countsAlong(i int, d ir.Dim, padding bool) ([]float64, error)
 
 // countOnes is poolCounts by the running graph: the 1-norm of ones.
 func countOnes(b *ir.Builder, n *ir.Node, like *ir.Value) *ir.Value {
-	space := b.OpA("Shape", ir.Attrs{{Name: "start", Value: int64(2)}}, n.In[0])
+	return normOfOnes(b, n.Attrs, like, spaceOf(b, n.In[0]))
+}
+
+// countPadded is countOnes where padding counts, and the last window may go beyond
+// it. Padding that is not padding lets another window in, which is left out again.
+func countPadded(b *ir.Builder, n *ir.Node, g *geometry, like *ir.Value) *ir.Value {
+	if g.same() {
+		return b.Fail("%v: with ceil_mode, count_include_pad and auto_pad its size must be known", n)
+	}
+	pads, axes, from := make([]int64, len(g.axes)), make([]int64, len(g.axes)), make([]int64, len(g.axes))
+	for i, w := range g.axes {
+		pads[i], axes[i] = int64(w.Before+w.After), int64(2+i)
+	}
+	counts := normOfOnes(b, n.Attrs.Without("pads"), like, b.Add(spaceOf(b, n.In[0]), b.Ints(pads...)))
+	return b.Op("Slice", counts, b.Ints(from...), spaceOf(b, like), b.Ints(axes...))
+}
+
+func spaceOf(b *ir.Builder, x *ir.Value) *ir.Value {
+	return b.OpA("Shape", ir.Attrs{{Name: "start", Value: int64(2)}}, x)
+}
+
+// normOfOnes is the 1-norm of ones in the windows of a space.
+func normOfOnes(b *ir.Builder, attrs ir.Attrs, like, space *ir.Value) *ir.Value {
 	ones := b.Op("Expand", b.Scalar(1, like), b.OpA("Concat", axis(0), b.Ints(1, 1), space))
-	attrs := n.Attrs.Without("count_include_pad").With("p", int64(1))
-	return b.OpA("LpPool", attrs, ones)
+	return b.OpA("LpPool", attrs.Without("count_include_pad").With("p", int64(1)), ones)
 }
 
 // maxConst bounds the elements of a constant that a derivative makes.

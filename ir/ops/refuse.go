@@ -25,5 +25,5 @@ func noVJP(b *ir.Builder, n *ir.Node, _ []*ir.Value, want []bool) []*ir.Value {
 // Underived returns the operators of which that is so. Fused ones, whose bodies
 // have the derivative, are not among them.
 func Underived() []ir.OpName {
-	return []ir.OpName{cumProd.Name, det.Name, unique.Name, roiAlign.Name, deformConv.Name}
+	return []ir.OpName{cumProd.Name, det.Name, roiAlign.Name, deformConv.Name}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // sampleOps read images between their pixels.
-func sampleOps() []*ir.Op { return []*ir.Op{gridSample, affineGrid, roiAlign, deformConv} }
+func sampleOps() []*ir.Op { return []*ir.Op{gridSample, affineGrid, roiAlign, deformConv, maxRoiPool} }
 
 // gridSample reads X [N, C, spatial...] at the places that a grid [N, out...,
 // d] holds, x first, from -1 to 1.

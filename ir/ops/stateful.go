@@ -63,29 +63,38 @@ var causalConv = &ir.Op{
 		return []ir.Type{x, state}, nil
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		x, w := n.In[0], n.In[1]
-		channels, ok := dimOf(w, 0).Num()
-		kernel, ok2 := dimOf(w, 2).Num()
-		if !ok || !ok2 || kernel < 1 {
-			return []*ir.Value{b.Fail("the weights are %s, want a known shape", w.Type), x}
-		}
-		past := n.Input(3)
-		if past == nil {
-			past = zerosOf(b, x.Type.Elem, b.OpA("Concat", axis(0), b.OpA("Shape", ir.Attrs{{Name: "end", Value: int64(2)}}, x), b.Ints(kernel-1)))
-		}
-		whole := concat2(b, 2, past, x)
-		y := b.OpA("Conv", ir.Attrs{{Name: "group", Value: channels}, {Name: "kernel_shape", Value: []int64{kernel}}}, whole, w, n.Input(2))
-		switch f := n.Attrs.String("activation", "none"); f {
-		case "none":
-		case "silu", "swish":
-			y = b.Op("Swish", y)
-		default:
-			y = b.Fail("unknown activation %q", f)
-		}
-		end := lengthAt(b, whole, 2)
-		state := b.Op("Slice", whole, b.Sub(end, b.Ints(kernel-1)), end, b.Ints(2))
-		return []*ir.Value{withShape(b, y, x.Type.Shape), state}
+		y, state := causalBody(b, n, n.In[0], n.Input(3), 1)
+		return []*ir.Value{y, state}
 	},
+}
+
+// causalBody convolves x [B, C, T] with what comes before it, nothing if past is
+// nil; the taps are dilation apart. The state is the end of both together.
+func causalBody(b *ir.Builder, n *ir.Node, x, past *ir.Value, dilation int64) (y, state *ir.Value) {
+	w := n.In[1]
+	channels, ok := dimOf(w, 0).Num()
+	kernel, ok2 := dimOf(w, 2).Num()
+	if !ok || !ok2 || kernel < 1 || dilation < 1 {
+		return b.Fail("the weights are %s, want a known shape", w.Type), x
+	}
+	reach := (kernel - 1) * dilation
+	if past == nil {
+		past = zerosOf(b, x.Type.Elem, b.OpA("Concat", axis(0), b.OpA("Shape", ir.Attrs{{Name: "end", Value: int64(2)}}, x), b.Ints(reach)))
+	}
+	whole := concat2(b, 2, past, x)
+	y = b.OpA("Conv", ir.Attrs{
+		{Name: "group", Value: channels}, {Name: "kernel_shape", Value: []int64{kernel}}, {Name: "dilations", Value: []int64{dilation}},
+	}, whole, w, n.Input(2))
+	switch f := n.Attrs.String("activation", "none"); f {
+	case "none":
+	case "silu", "swish":
+		y = b.Op("Swish", y)
+	default:
+		y = b.Fail("unknown activation %q", f)
+	}
+	end := lengthAt(b, whole, 2)
+	state = b.Op("Slice", whole, b.Sub(end, b.Ints(reach)), end, b.Ints(2))
+	return withShape(b, y, x.Type.Shape), state
 }
 
 // linearAttention keeps, for each head, a matrix S [d_k, d_v] in place of all
@@ -170,7 +179,8 @@ func linearAttentionBody(b *ir.Builder, n *ir.Node) []*ir.Value {
 	for t := range tokens {
 		q, k, v := token(0, t, groups, -1, size), token(1, t, groups, size, 1), token(2, t, groups, 1, valueSize)
 		if gated {
-			state = b.Mul(state, b.Op("Exp", token(4, t, groups, -1, 1))) // one number a head, or one for each of d_k
+			decay := role(b.Op("Exp", token(4, t, groups, -1, 1)), "attention.decay") // one number a head, or one for each of d_k
+			state = b.Mul(state, decay)
 		}
 		if delta {
 			recalled := b.MatMul(b.SwapLast(k), state) // [B, H, 1, d_v]

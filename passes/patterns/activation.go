@@ -60,3 +60,11 @@ var hardSwish = &rewrite.Rule{
 	},
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value { return b.Op("HardSwish", m.Get("x")) },
 }
+
+// softsign is an operator that PyTorch's exporters do not use.
+var softsign = &rewrite.Rule{
+	Name:  "softsign",
+	Doc:   "x / (1 + |x|) is Softsign",
+	Match: rewrite.MustParse(`y = Div (x, Add (Abs (x), 1))`),
+	With:  func(b *ir.Builder, m *rewrite.Match) *ir.Value { return b.Op("Softsign", m.Get("x")) },
+}

@@ -85,6 +85,136 @@ var mergeAffine = &rewrite.Rule{
 	},
 }
 
+// affineNorm is a normalization that stands in front of an activation, taken
+// apart and with nothing before it that it could be merged into: those of a
+// DenseNet or of a ResNet with pre-activation. What is not followed by an
+// activation stays two operators: the pixels of a picture made to have mean 0,
+// or the scale of a layer.
+var affineNorm = &rewrite.Rule{
+	Name: "affine-norm",
+	Doc:  "a scale and a shift for each channel, in front of an activation, are BatchNormalization",
+	Match: rewrite.MustParse(`
+		scaled = Mul (Div (Sub (x, mean), std), gain) | Mul (Sub (x, mean), gain) | Mul (x, gain)
+		y = Add (scaled, shift)
+	`),
+	If: func(m *rewrite.Match) error {
+		y := m.Root.Out[0]
+		for _, u := range y.Uses() {
+			if err := activates(u.Node); err != nil {
+				return err
+			}
+		}
+		if y.NumUses() == 0 {
+			return fmt.Errorf("no activation follows")
+		}
+		if x, _ := scaledBy(m); statistics(x) {
+			return fmt.Errorf("%s is normalized by its own statistics", x)
+		}
+		axis, err := affineAxis(m)
+		if err != nil {
+			return err
+		}
+		_, by := scaledBy(m)
+		for _, v := range []*ir.Value{m.Get("mean"), m.Get("std"), by, m.Get("shift")} {
+			if v != nil {
+				if err := alongAxis(v, y.Type, axis); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	},
+	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
+		x, by := scaledBy(m)
+		axis, _ := affineAxis(m)
+		flat := func(v *ir.Value) *ir.Value { return b.OpA("Reshape", nil, v, b.Ints(-1)) }
+		gain, shift := flat(by), flat(m.Get("shift"))
+		if m.Get("std") != nil {
+			gain = b.Div(gain, flat(m.Get("std")))
+		}
+		if m.Get("mean") != nil {
+			shift = b.Sub(shift, b.Mul(flat(m.Get("mean")), gain))
+		}
+		zeros := b.Sub(shift, shift)
+		ones := b.Add(zeros, b.Scalar(1, zeros))
+		norm := func(x *ir.Value) *ir.Value {
+			return b.OpA("BatchNormalization", ir.Attrs{{Name: "epsilon", Value: float32(0)}}, x, gain, shift, zeros, ones)
+		}
+		rank := x.Type.Rank()
+		if axis == 1 {
+			return norm(x)
+		}
+		first, back := []int64{0, int64(rank - 1)}, []int64{0}
+		for i := 1; i < rank-1; i++ {
+			first, back = append(first, int64(i)), append(back, int64(i+1))
+		}
+		y := norm(b.OpA("Transpose", ir.Attrs{{Name: "perm", Value: first}}, x))
+		return b.OpA("Transpose", ir.Attrs{{Name: "perm", Value: append(back, 1)}}, y)
+	},
+}
+
+// scaledBy returns the operands of the product in a match of affineNorm, which
+// are in either order.
+func scaledBy(m *rewrite.Match) (x, gain *ir.Value) {
+	x, gain = m.Get("x"), m.Get("gain")
+	if rewrite.Constant(x) != nil {
+		return gain, x
+	}
+	return x, gain
+}
+
+// statistics reports whether v comes out of a normalization by mean and
+// deviation of v itself, of which a scale and a shift are the rest.
+func statistics(v *ir.Value) bool {
+	for v.Def != nil {
+		switch v.Def.Op.String() {
+		case "Reshape", "Transpose", "Cast":
+			v = v.Def.In[0]
+		case "InstanceNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization", "MeanVarianceNormalization", "LpNormalization":
+			return true
+		case "Div", "Mul":
+			return rewrite.Constant(v.Def.In[0]) == nil && rewrite.Constant(v.Def.In[1]) == nil
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// affineAxis returns the axis of channels in a match of affineNorm: the second,
+// or the last.
+func affineAxis(m *rewrite.Match) (int, error) {
+	t := m.Root.Out[0].Type
+	if t.Rank() < 2 {
+		return 0, fmt.Errorf("%s is %s, want two axes or more", m.Root.Out[0], t)
+	}
+	_, gain := scaledBy(m)
+	if c := rewrite.Constant(gain); c != nil && c.Len() == 1 {
+		return 0, fmt.Errorf("%s is one number, not one for each channel", gain)
+	}
+	if alongAxis(gain, t, 1) == nil {
+		return 1, nil
+	}
+	return t.Rank() - 1, nil
+}
+
+// activates checks that n is an activation, or a Transpose in front of nothing
+// else.
+func activates(n *ir.Node) error {
+	switch n.Op.String() {
+	case "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Gelu", "Swish", "HardSwish", "Mish", "Tanh", "Softplus", "Clip", "Sigmoid", "HardSigmoid", "Softsign":
+		return nil
+	case "Transpose":
+		for _, u := range n.Out[0].Uses() {
+			if u.Node.Op == n.Op || activates(u.Node) != nil {
+				return fmt.Errorf("%v is no activation", u.Node)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("%v is no activation", n)
+}
+
 // mergeable checks that the weights of a linear operator can be changed: they
 // are constant, and only one node reads the result.
 func mergeable(n *ir.Node) error {

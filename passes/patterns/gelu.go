@@ -26,6 +26,9 @@ var gelu = &rewrite.Rule{
 // forms are 5e-4 apart, so the nearer one is meant.
 const geluTolerance = 1e-3
 
+// something is how far away values are of what was never meant to be GELU.
+const something = 0.2
+
 type geluFinder struct{}
 
 func (geluFinder) Roots() []string { return []string{"Mul", "Div"} }
@@ -40,7 +43,7 @@ func (geluFinder) Match(n *ir.Node, _ *ir.OpSet) (*rewrite.Match, *rewrite.Failu
 		if off <= geluTolerance {
 			return rewrite.NewMatch(reversed(u.nodes), map[string]*ir.Value{"x": u.x}), nil
 		}
-		if off < nearest && off < 0.2 { // else it is something else
+		if off < nearest && off < something {
 			nearest = off
 			failure = &rewrite.Failure{Matched: len(u.nodes), Reason: fmt.Sprintf("as a function of %s it is up to %.2g away from Gelu", u.x, off)}
 		}
@@ -49,13 +52,16 @@ func (geluFinder) Match(n *ir.Node, _ *ir.OpSet) (*rewrite.Match, *rewrite.Failu
 }
 
 // nearestGelu returns the form of GELU that u is nearest to, and how far it is
-// away at most, between -4 and 4.
+// away at most, between -4 and 4; if it is something else, no less than something.
 func nearestGelu(u unary) (approximate string, off float64) {
 	var erf, tanh float64
 	for x := -4.1; x < 4; x += 0.25 { // not at 0, where quotients may be undefined
 		y := u.at(x)
 		erf = max(erf, math.Abs(y-x/2*(1+math.Erf(x/math.Sqrt2))))
 		tanh = max(tanh, math.Abs(y-x/2*(1+math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))))
+		if min(erf, tanh) > something {
+			break // most functions are, at the first x
+		}
 	}
 	if erf <= tanh {
 		return "none", erf

@@ -81,7 +81,7 @@ func IsWeight(v *ir.Value) bool {
 		switch v.Def.Op.Name {
 		case "Constant":
 			return true
-		case "Cast", "DequantizeLinear", "Identity", "Transpose":
+		case "Cast", "DequantizeLinear", "DequantizeBnb4", "Identity", "Transpose":
 			v = v.Def.In[0]
 		default:
 			return false

@@ -26,11 +26,13 @@ func Rules() []*rewrite.Rule {
 		gelu,
 		swish, quickGelu,
 		clip, relu, leakyRelu,
-		mish, hardSwish, hardSigmoid,
+		mish, hardSwish, hardSigmoid, softsign,
+		lrn, adaptivePool,
 		linear,
 		convBias,
 		mergeAffine,
 		mergeBatchNorm,
+		affineNorm,
 	}
 }
 

@@ -33,7 +33,7 @@ ACTIVATIONS = {
 POWERS = {torch.pow, T.pow, T.__pow__, torch.square, T.square}
 SOFTMAXES = {F.softmax, T.softmax, torch.softmax}
 SIZES = {torch.rsqrt, T.rsqrt, torch.sqrt, T.sqrt, torch.norm, T.norm, torch.linalg.vector_norm}
-CASTS = {T.to, T.float, T.type}
+CASTS = {T.to, T.float, T.bfloat16, T.half, T.type}
 LOW = (torch.float32, torch.float16, torch.bfloat16)
 
 # Activations that modules write out in several operations.
@@ -53,7 +53,7 @@ class Rules(TorchFunctionMode):
         x = args[0] if args else kwargs.get("input")
         if func in CASTS:
             given = [*args[1:], *kwargs.values()]
-            low = func is T.float or any(isinstance(w, torch.dtype) and w in LOW for w in given)
+            low = func in (T.float, T.bfloat16, T.half) or any(isinstance(w, torch.dtype) and w in LOW for w in given)
             return x.double() if low else call()
         if func in PRODUCTS and live(x) and live(args[1]):
             a, b = args

@@ -166,4 +166,5 @@ def main():
     np.savez_compressed(OUT / "expected.npz", **out)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -41,6 +41,7 @@ def cases():
     yield from grouped()
     yield from quantized()
     yield from activated()
+    yield from sliding()
 
 
 def activations():
@@ -161,6 +162,22 @@ def grouped():
     yield name + ": a row with padding behind it, empty past", name, rotary, [q, k, v, *none, short, length, *tables], "Y,K,V"
 
 
+def sliding():
+    """Caches that hold a row's last positions only, with room for more than the window or not."""
+    name, n, g, d, w = "GroupQueryAttention", 2, 1, 16, 3
+    window = {"num_heads": n, "kv_num_heads": g, "local_window_size": w, "sliding_window_cache": 1}
+
+    def step(b, s, room):
+        return [x(b, s, n * d), x(b, s, g * d), x(b, s, g * d), x(b, g, room, d), x(b, g, room, d)]
+
+    yield name + ": sliding cache", name, window, [*step(2, 5, w), i32(4, 4), i32(5)], "Y,K,V"
+    tables = [x(12, d // 2), x(12, d // 2)]
+    few = [*step(1, 2, w + 2), i32(1), i32(2), *tables]
+    yield name + ": sliding cache, not full", name, window | {"do_rotary": 1}, few, "Y,-K,-V"
+    yield name + ": sliding cache, next token, rows of two lengths", name, window, [*step(2, 1, w), i32(5, 2), i32(6)], "Y,K,V"
+    yield name + ": sliding cache, next tokens", name, window, [*step(1, 2, w + 2), i32(7), i32(8)], "Y,K,V"
+
+
 def quantized():
     name = "MatMulNBits"
     for bits, k, block, what in [(4, 32, 16, ""), (8, 32, 16, ""), (4, 40, 16, ", blocks filled up"), (8, 40, 32, ", blocks filled up")]:
@@ -214,6 +231,8 @@ def run(title, op, attrs, inputs, outputs):
     names = ["" if v is None else f"x{i}" for i, v in enumerate(inputs)]
     outputs = outputs.split(",")
     domain = "" if op == "SimplifiedLayerNormalization" else "com.microsoft"  # ONNX Runtime has it there
+    if "." in op:
+        domain, op = op.rsplit(".", 1)
     node = helper.make_node(op, names, [name.lstrip("-") for name in outputs], domain=domain, **attrs)
     given = {name: v for name, v in zip(names, inputs) if name}
     elem = {name: helper.np_dtype_to_tensor_dtype(v.dtype) for name, v in given.items()}
@@ -228,12 +247,12 @@ def run(title, op, attrs, inputs, outputs):
         [onnx.ValueInfoProto(name=name) for name in node.output if name],
         weights,
     )
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    opsets = [helper.make_opsetid(*o) for o in (("", 21), ("com.microsoft", 1), ("ai.onnx.ml", 3))]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return {
         "name": title,
-        "op": "com.microsoft." + op,
+        "op": f"{domain or 'com.microsoft'}.{op}",
         "attrs": [attribute(a) for a in node.attribute],
         "in": [None if v is None else tensor(v) for v in inputs],
         "names": [name if name in returned else "" for name in outputs],
@@ -241,9 +260,9 @@ def run(title, op, attrs, inputs, outputs):
     }
 
 
-def main(path):
+def write(path, cases, run=run):
     lines = []
-    for c in cases():
+    for c in cases:
         try:
             lines.append(json.dumps(run(*c), separators=(",", ":")))
         except Exception as why:  # of any kind: the checker's or the runtime's
@@ -254,4 +273,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    write(sys.argv[1], cases())

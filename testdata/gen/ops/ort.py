@@ -49,7 +49,15 @@ def draw(name, text, model):
 
 
 def run(name, text):
-    model = onnx.parser.parse_model('<ir_version: 11, opset_import: ["" : 24]>\n' + text)
+    """As version 24 of ONNX, or as 21, where ONNX Runtime has kernels for older versions only."""
+    try:
+        return run_as(24, name, text)
+    except ort.capi.onnxruntime_pybind11_state.NotImplemented:
+        return run_as(21, name, text)
+
+
+def run_as(opset, name, text):
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {opset}, "com.microsoft" : 1]>\n' + text)
     (node,) = [n for n in model.graph.node if n.op_type != "Constant"]
     feed = draw(name, text, model)
     options = ort.SessionOptions()

@@ -31,11 +31,12 @@ OUT = HERE.parents[1] / "onnx" / "vision"
 KEPT = {"pkg.torch.onnx.class_hierarchy", "pkg.torch.onnx.name_scopes"}
 EXPORTS = {
     "mobilenet": ("torchscript9", "apart"),
-    "densenet": ("torchscript17", "dynamo18"),
+    "densenet": ("torchscript17", "dynamo18", "apart"),
     "residual": ("channels_last", "apart", "unoptimized18"),
     "unet": ("torchscript11", "dynamo20"),
     "channels": ("torchscript13",),
     "corners": ("torchscript17", "dynamo20"),
+    "unnamed": ("dynamo20",),
     "swin": ("dynamo20",),
 }
 

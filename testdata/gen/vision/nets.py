@@ -107,6 +107,22 @@ class Corners(nn.Module):
         return self.b(torch.cat([r, p, q], 1).mean((2, 3)))
 
 
+class Unnamed(nn.Module):
+    """What exporters take apart: poolings to a size that does not divide, local response normalization, softsign; and a
+    window that begins in the padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Softsign(), nn.LocalResponseNorm(3, alpha=0.5, beta=0.75, k=1.0),
+            nn.MaxPool2d(3, 3, 1, ceil_mode=True), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d((4, 3)),
+        )  # fmt: skip
+        self.b = nn.Sequential(nn.Linear(96, 10))
+
+    def forward(self, x):
+        return self.b(self.a(x).flatten(1))
+
+
 def swin():
     """Shifted windows, relative positions, patches that are merged."""
     return tv.SwinTransformer([4, 4], 8, [2, 1], [2, 2], [2, 2], num_classes=10, stochastic_depth_prob=0.1)
@@ -120,6 +136,7 @@ NETS = {
     "unet": (UNet, 20, ALL),
     "channels": (Channels, 12, ("gradient-input", "attnlrp", "epsilon-plus")),
     "corners": (Corners, 20, ALL),
+    "unnamed": (Unnamed, 17, ALL),
     "swin": (swin, 16, ("gradient-input", "attnlrp")),
 }
 

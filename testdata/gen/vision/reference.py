@@ -35,7 +35,9 @@ def relevance(model, inputs, target, map_):
     x = inputs[0].clone().requires_grad_()
     for p in model.parameters():
         p.requires_grad_(False)
-    with Rules(MAPS[map_]()):
+    with Rules(Plain()) as first:
+        model(x, *inputs[1:])
+    with Rules(MAPS[map_](), first.reads):
         y = model(x, *inputs[1:])
     score = y[tuple(target)]
     if FORM[map_] == "gradient":
@@ -46,14 +48,21 @@ def relevance(model, inputs, target, map_):
 
 
 class Rules(TorchFunctionMode):
-    """Hands every call to a map, with attention taken apart and batch normalization merged into what is before it."""
+    """Hands every call to a map, with attention taken apart and batch normalization merged into what is before it.
 
-    def __init__(self, map_):
+    It is not merged if something else reads the same result, as a shortcut does: that must stay. How often the results of
+    linear calls are read is counted in a run before.
+    """
+
+    def __init__(self, map_, reads=None):
         super().__init__()
-        self.map, self.made = map_, []
+        self.map, self.made, self.reads, self.counted = map_, [], [], reads
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         name, kwargs = getattr(func, "__name__", str(func)), dict(kwargs or {})
+        if name not in ("__get__", "size", "dim", "numel"):
+            for i, (y, _, _) in enumerate(self.made):
+                self.reads[i] += sum(a is y for a in (*args, *kwargs.values()))
         if name in ("multi_head_attention_forward", "scaled_dot_product_attention"):
             with self:
                 return (packed_attention if name[0] == "m" else attention)(*args, **kwargs)
@@ -63,6 +72,7 @@ class Rules(TorchFunctionMode):
             how = arguments(name, args, kwargs)
             y = self.map.linear(name, how)
             self.made.append((y, name, how))
+            self.reads.append(0)
             return y
         if name.rstrip("_") in ACTIVATIONS and live(args[0]):
             kwargs.pop("inplace", None)
@@ -83,8 +93,8 @@ class Rules(TorchFunctionMode):
         factor = factor if a["weight"] is None else factor * a["weight"]
         shift = (0 if a["bias"] is None else a["bias"]) - a["running_mean"] * factor
         x = a["input"]
-        for y, name, how in self.made:
-            if y is x:
+        for i, (y, name, how) in enumerate(self.made):
+            if y is x and (self.counted is None or self.counted[i] == 1):
                 return self.map.linear(name, scaled(name, how, factor, shift))
         shape = [1, -1] + [1] * (x.dim() - 2)
         return self.map.norm(lambda x: x * factor.reshape(shape) + shift.reshape(shape), x)
@@ -209,6 +219,10 @@ class AttnLRP(Plain):
             return NORMS[name](*args, **kwargs)
         if name == "normalize":  # the length is a constant
             return x / norm_of(x, *args[1:], **kwargs).detach()
+        if name == "local_response_norm":
+            with torch.no_grad():
+                return_ = func(*args, **kwargs)
+            return x * ratio(return_, x)
         if name in ("pow", "__pow__") and live(x) and not live(args[1]):
             return x * ratio(x ** args[1], x)
         return func(*args, **kwargs)
