@@ -63,7 +63,8 @@ func (r *rows) run(c *call) ([]*Value, error) {
 	}
 	b.parts = (last + b.size - 1) / b.size
 	b.size = (last + b.parts - 1) / b.parts
-	b.tall = (b.size + (b.size-1)/b.tall) / ((b.size-1)/b.tall + 1) // of nearly equal height
+	pieces := (b.size + b.tall - 1) / b.tall // of nearly equal height
+	b.tall = (b.size + pieces - 1) / pieces
 	return b.spread(), nil
 }
 

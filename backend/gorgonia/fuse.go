@@ -11,12 +11,15 @@ import (
 // stepsOf divides a segment's nodes into steps, in order. Operators that compute
 // each row of their result from the same row of their operands are fused, so that
 // what is between them stays in the cache (rows.go). Where somebody watches the
-// single nodes, nothing is fused, and nothing kept as it is stored.
+// single nodes, nothing is fused.
 func (e engine) stepsOf(nodes []*ir.Node, kept map[*ir.Node]kernel, opt backend.Options) []step {
-	if e.plain || opt.Trace != nil || opt.WatchNaN {
+	switch {
+	case e.plain:
 		return plainSteps(nodes)
+	case opt.Trace != nil || opt.WatchNaN:
+		return withKernels(plainSteps(nodes), kept)
 	}
-	f := &fusing{nodes: nodes, at: map[*ir.Node]int{}, in: map[*ir.Node]*group{}, readers: map[*ir.Value][]*ir.Node{}}
+	f := &fusing{nodes: nodes, kept: kept, at: map[*ir.Node]int{}, in: map[*ir.Node]*group{}, readers: map[*ir.Value][]*ir.Node{}}
 	for i, n := range nodes {
 		f.at[n] = i
 		for _, v := range operands(n) {
@@ -42,6 +45,7 @@ func plainSteps(nodes []*ir.Node) []step {
 // fusing is a segment whose nodes are being divided into groups.
 type fusing struct {
 	nodes   []*ir.Node
+	kept    map[*ir.Node]kernel // of nodes whose results may be weights as they are stored
 	at      map[*ir.Node]int
 	in      map[*ir.Node]*group
 	readers map[*ir.Value][]*ir.Node // in the segment

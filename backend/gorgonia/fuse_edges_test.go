@@ -44,6 +44,29 @@ func TestScoresWithANumberForAMask(t *testing.T) {
 	sameFused(t, m, tensors{"q": normal(r, 2, 90, 16), "k": normal(r, 2, 16, 90), "e": ir.Of([]float32{1e-3}, []int{}...)})
 }
 
+// TestScoresOfHalves says that operands which are stored as halves are read as such.
+func TestScoresOfHalves(t *testing.T) {
+	m := parsed(t, `g (float16[B,S,16] q, float16[B,S,16] k, float e, bool[S,1] none) => (p) {
+  qf = Cast <to: int = 1> (q)
+  kf = Cast <to: int = 1> (k)
+  qs = Mul (qf, e)
+  kt = Transpose <perm: ints = [0, 2, 1]> (kf)
+  s = MatMul (qs, kt)
+  a = Add (s, e)
+  w = Softmax (a)
+  p = Where (none, e, w)
+}`)
+	r := rand.New(rand.NewPCG(1, 2))
+	bits := func() *ir.Tensor {
+		x := make([]byte, 2*2*90*16)
+		for i := 0; i < len(x); i += 2 {
+			x[i], x[i+1] = byte(r.IntN(256)), 0x38+byte(r.IntN(4)) // from 0.5 to 2
+		}
+		return &ir.Tensor{Elem: ir.Float16, Shape: []int{2, 90, 16}, Raw: x}
+	}
+	sameFused(t, m, tensors{"q": bits(), "k": bits(), "e": ir.Of([]float32{0.25}, []int{}...), "none": ir.Of(make([]bool, 90), 90, 1)})
+}
+
 // TestFusedRowsThatDoNotFit says that operands whose symbols promise nothing are
 // refused as they are without fusing, and broadcast if they can be.
 func TestFusedRowsThatDoNotFit(t *testing.T) {
@@ -142,6 +165,30 @@ func TestFailedFusedSteps(t *testing.T) {
 			if _, err := s.Run(context.Background(), tensors{"x": normal(r, 2, 90, 64), "y": y}); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+}
+
+// TestProductsByRows says that products of attentions are computed a few rows at a time,
+// with a packed matrix in the thread's memory, and others at once.
+func TestProductsByRows(t *testing.T) {
+	m := parsed(t, attention)
+	for _, tt := range []struct {
+		tokens, width int
+		byRows        bool
+	}{{150, 16, true}, {minRows - 1, 16, false}, {150, maxPanels / 4 / 150, false}} {
+		in, r := tensors{}, rand.New(rand.NewPCG(1, 6))
+		for _, name := range []string{"q", "k", "v", "r"} {
+			in[name] = normal(r, 1, 2, tt.tokens, tt.width)
+		}
+		in["mask"] = ir.Of(make([]float32, tt.tokens*tt.tokens), 1, 1, tt.tokens, tt.tokens)
+		s := open(t, m, backend.Options{Threads: 1})
+		if _, err := s.Run(context.Background(), in); err != nil {
+			t.Fatal(err)
+		}
+		panels := s.engine.PanelsLen(tt.width, tt.tokens)
+		if got := len(s.scratch) > 0 && len(s.scratch[0]) >= panels; got != tt.byRows {
+			t.Errorf("%d tokens, heads of %d: a matrix was packed for rows: %t, want %t", tt.tokens, tt.width, got, tt.byRows)
 		}
 	}
 }

@@ -165,6 +165,7 @@ func (c *call) illness(vs []*Value) int {
 
 // illnessOf looks at exponents: a NaN's or an infinity's are all ones.
 func (c *call) illnessOf(v *Value) int {
+	v = c.unpacked(v)
 	switch v.elem {
 	case ir.Float:
 		return endless(flat[uint32](c.dense(v)), 0x7f800000)

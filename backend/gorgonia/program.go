@@ -17,7 +17,7 @@ import (
 func New() backend.Backend { return engine{} }
 
 // engine is the backend. A strict one is for tests: it overwrites free memory,
-// and a run that leaves values behind fails. A plain one fuses nothing.
+// and a run that leaves values behind fails. A plain one fuses nothing and unpacks all weights.
 type engine struct{ strict, plain bool }
 
 func (engine) Name() string { return "gorgonia" }

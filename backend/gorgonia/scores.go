@@ -41,6 +41,11 @@ func (f *fusing) ownProduct(g *group, v *ir.Value) bool {
 	if v == nil || v.Def == nil || v.Def.Op.String() != "MatMul" || fastKernel(v.Def) == nil || !rowed(v, g.lead) {
 		return false
 	}
+	for _, operand := range v.Def.In { // which the group reads as float32s
+		if operand.Def != nil && f.kept[operand.Def] != nil {
+			return false
+		}
+	}
 	_, here := f.at[v.Def]
 	outside := func(u ir.Use) bool { return f.in[u.Node] != g }
 	return here && !v.Def.Graph().IsOutput(v) && !slices.ContainsFunc(v.Uses(), outside)

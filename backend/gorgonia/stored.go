@@ -60,17 +60,15 @@ func newKeeping(g *ir.Graph) *keeping {
 // kernel returns the kernel of a node that keeps its result, or reads one that is
 // kept in a way of its own; nil if it is another node.
 func (k *keeping) kernel(n *ir.Node) (run kernel, keeps bool) {
-	if len(n.Out) == 0 || n.Out[0] == nil || n.Input(0) == nil || n.Out[0].Type.Elem != ir.Float || hasGraph(n) {
+	if firstType(n.Out).Elem != ir.Float || n.Input(0) == nil || hasGraph(n) {
 		return nil, false
 	}
-	taken := k.taken(n.Out[0])
+	taken := k.allTaken(n)
 	switch op := n.Op.String(); {
 	case op == "Cast" && isHalf(n.In[0]) && taken:
 		return storedHalf, true
-	case op == "DequantizeLinear" && taken && dequantizes(n):
-		if _, ok := smallInts[n.In[0].Type.Elem]; ok {
-			return storedQuantized, true
-		}
+	case op == "DequantizeLinear" && taken && ofSmallInts(n):
+		return storedQuantized, true
 	case op == coded && taken:
 		return storedCoded, true
 	case op == "Expand" && isNumber(n.In[0]) && taken:
@@ -84,10 +82,8 @@ func (k *keeping) kernel(n *ir.Node) (run kernel, keeps bool) {
 		if k.kept[n.In[0]] || keeps && isLarge(n.In[0]) {
 			return storedItems(keeps), keeps
 		}
-	case views[op] && k.kept[n.In[0]]:
-		if k.allTaken(n) {
-			return viewOfStored(fastKernel(n)), true
-		}
+	case views[op] && k.kept[n.In[0]] && taken:
+		return viewOfStored(fastKernel(n)), true
 	}
 	return nil, false
 }
@@ -141,7 +137,7 @@ func (k *keeping) reads(u ir.Use) bool {
 		return u.Index == 0 && k.allTaken(n)
 	case choosesItems(n):
 		return u.Index == 0
-	case op == "DequantizeLinear" || op == coded: // halves for their scales
+	case op == "DequantizeLinear" && ofSmallInts(n) || op == coded: // halves for their scales
 		return u.Index == 1 && k.taken(n.Out[0])
 	case elementwise(n):
 		return k.root(n.Out[0]) != n.Out[0] && !isBeside(n.In[u.Index], n.Out[0]) && k.taken(n.Out[0])
@@ -183,6 +179,12 @@ func elementwise(n *ir.Node) bool {
 	_, one := unaries[name]
 	_, two := binaries[name]
 	return (one && len(n.In) == 1 || two && len(n.In) == 2) && !slices.Contains(n.In, nil) && n.Out[0] != nil && onlyFloat32(n)
+}
+
+// ofSmallInts reports whether n is a DequantizeLinear of integers that products read.
+func ofSmallInts(n *ir.Node) bool {
+	_, ok := smallInts[n.In[0].Type.Elem]
+	return ok && dequantizes(n)
 }
 
 // choosesItems reports whether n takes items along the first axis of its input.

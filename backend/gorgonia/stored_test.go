@@ -231,6 +231,82 @@ func TestRowsOfStoredTables(t *testing.T) {
 	}
 }
 
+// TestReadersOfStoredWeights has readers that get a stored value in ways that are
+// rare: a part of a Split whose others nobody reads, and scales of integers that
+// products do not read.
+func TestReadersOfStoredWeights(t *testing.T) {
+	for name, text := range map[string]string{
+		"one part of a split": `g (float[1,2] x) => (y) <float16[2,4] h = {15360, 16384, 16896, 17408, 17664, 50688, 18176, 18432}> {
+  w = Cast <to = 1> (h)
+  "", part = Split <axis = 1, num_outputs = 2> (w)
+  up = Relu (part)
+  y = MatMul (x, up)
+}`,
+		"scales of 16-bit integers": `g (float[1,2] x) => (y) <int16[2,2] q = {1, 2, 3, -4}, float16[2] h = {16384, 16896}> {
+  s = Cast <to = 1> (h)
+  w = DequantizeLinear <axis = 0> (q, s)
+  y = MatMul (x, w)
+}`,
+		"scales that are computed": `g (float[1,2] x, float c) => (y) <int8[2,2] q = {1, 2, 3, -4}, float16[2] h = {16384, 16896}> {
+  s = Cast <to = 1> (h)
+  t = Mul (s, c)
+  w = DequantizeLinear <axis = 0> (q, t)
+  y = MatMul (x, w)
+}`,
+		"a function of two weights": `g (float[1,2] x) => (y) <float16[2,2] h = {15360, 16384, 16896, 50176}, float16[2,2] k = {16384, 16896, 17664, 18176}> {
+  v = Cast <to = 1> (h)
+  w = Cast <to = 1> (k)
+  s = Add (v, w)
+  y = MatMul (x, s)
+}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := parsed(t, text)
+			in := tensors{"x": ir.Of([]float32{1, 2}, 1, 2), "c": ir.Of([]float32{0.5})}
+			if d := cmp.Diff(inFloat64(t, m, in), ran(t, open(t, m, backend.Options{}), in), near); d != "" {
+				t.Errorf("y (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// TestWatchedWeightsAreUnpackedOneByOne says that somebody who watches the nodes sees
+// float32s, of which those of one weight are there at a time.
+func TestWatchedWeightsAreUnpackedOneByOne(t *testing.T) {
+	const size, weights = 128, 8
+	r := rand.New(rand.NewPCG(21, 22))
+	s := newStoredModel(r)
+	var ws []*ir.Value
+	for range weights {
+		ws = append(ws, s.Op("Relu", smallWeight(s.Builder, r, size, size)))
+	}
+	y := s.input("x", 2, size)
+	for _, w := range ws {
+		y = s.Op("Tanh", s.MatMul(y, w))
+	}
+	s.output(y)
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	run, err := backend.Open(engine{strict: true}, s.model, backend.Options{WatchNaN: true, Trace: func(n *ir.Node, out []*ir.Tensor) error {
+		if n.Op.Name == "Relu" && out[0].Elem == ir.Float && out[0].Len() == size*size {
+			seen++
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	if _, err := run.Run(t.Context(), s.in); err != nil {
+		t.Fatal(err)
+	}
+	if peak := run.Stats().Peak; seen != weights || peak > 3*4*size*size {
+		t.Errorf("%d weights were seen, want %d; the peak is %d bytes, and one has %d", seen, weights, peak, 4*size*size)
+	}
+}
+
 // TestPackedRows says that rows of four bits are gathered without unpacking, also
 // where they do not begin with a byte.
 func TestPackedRows(t *testing.T) {

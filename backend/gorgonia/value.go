@@ -211,6 +211,11 @@ func nodeType(t ir.Type) hm.Type {
 
 // tensorOf returns a copy of v as a tensor of the IR.
 func (s *session) tensorOf(v *Value) *ir.Tensor {
+	if v.stored != nil { // for somebody who watches
+		c := &call{session: s}
+		defer c.settle()
+		v = c.unpacked(v)
+	}
 	t := &ir.Tensor{Elem: v.elem, Shape: slices.Clone(v.shape), Strs: v.strs}
 	if v.elem.Bits() < 8 { // packed, or strings: never a view
 		t.Raw = slices.Clone(v.buf.bytes)

@@ -38,12 +38,12 @@ func setSizes(g *pb.GraphProto, sizes map[string]int64) error {
 			delete(left, name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(left)) {
-		e := diag.Errorf("LX1012", "no input has a dimension %q", name)
-		if len(found) == 0 {
-			return e.Help("the model's inputs are of fixed sizes")
-		}
-		return e.Help("there are %s", strings.Join(slices.Sorted(maps.Keys(found)), ", "))
+	if len(left) == 0 {
+		return nil
 	}
-	return nil
+	e := diag.Errorf("LX1012", "no input has a dimension %q", slices.Sorted(maps.Keys(left))[0])
+	if len(found) == 0 {
+		return e.Help("the model's inputs are of fixed sizes")
+	}
+	return e.Help("there are %s", strings.Join(slices.Sorted(maps.Keys(found)), ", "))
 }

@@ -96,7 +96,7 @@ func peakMemory(t *testing.T) int64 {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		t.Fatal(err)
 	}
-	return u.Maxrss * 1024
+	return int64(u.Maxrss) * 1024
 }
 
 // diskUsed is what the files of a folder take of the disk.

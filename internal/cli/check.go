@@ -135,7 +135,7 @@ func (a *app) judge(ctx context.Context, s *subject, b backend.Backend, k checki
 	if err != nil {
 		return nil, err
 	}
-	v := &verdict{Model: s.name, Rules: rep.Rules, Target: strings.Join(rep.Targets, " + "), neutral: k.neutral}
+	v := &verdict{Model: s.name, Rules: rep.Rules, Target: strings.Join(rep.Targets, " + ")}
 	if k.neutral {
 		v.Rules += ", neutral"
 	} else if v.Outputs, err = compareAll(s.IR().Graph.Outputs, plain, out); err != nil {
@@ -150,7 +150,7 @@ func (a *app) judge(ctx context.Context, s *subject, b backend.Backend, k checki
 		v.Unruled = append(v.Unruled, fmt.Sprintf("%s (%s)", o.Node, o.Op))
 	}
 	v.NaN = append(before.found("as it is"), after.found("rewritten")...)
-	if !k.neutral && len(v.NaN) == 0 && v.Endless == "" {
+	if v.bothForms = !k.neutral && len(v.NaN) == 0 && v.Endless == ""; v.bothForms {
 		if v.Gradient, err = a.notFiniteInGradientForm(ctx, s, b, opt, run, f.tensors); err != nil {
 			return nil, err
 		}

@@ -52,11 +52,8 @@ func (a *app) accompany(s *subject, f *feed, src source) error {
 		if err != nil {
 			return fmt.Errorf("input %q: %w", v.Name, err)
 		}
-		if t == nil {
+		if t == nil || checkShape(t.Shape, v.Type) != nil {
 			continue // reported by complete, all at once
-		}
-		if err := checkShape(t.Shape, v.Type); err != nil {
-			return unreadable(fmt.Errorf("%s: input %q, which follows from input_ids: %w", src.input, v.Name, err))
 		}
 		f.tensors[v.Name] = t
 		filled = append(filled, v.Name)

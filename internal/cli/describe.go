@@ -63,7 +63,7 @@ func (s *subject) describeTarget(t passes.Target, temperature float64, f *feed, 
 	}
 	value := fmt.Sprintf("%s = %.4g", what, vals[at[0]])
 	n := classes(y.Shape)
-	if label := s.label(at[0]%n, n, len(y.Shape)); label != "" {
+	if label := s.label(at[0]%max(n, 1), n, len(y.Shape)); label != "" {
 		return fmt.Sprintf("%s (%s)", label, value)
 	}
 	return value

@@ -24,6 +24,10 @@ tokenizer.json, config.json and preprocessor_config.json lie beside the model or
 one folder up. Weights in files of external data stay where they are: a model of
 any size opens at once, and a rewritten one refers to the same files, so it is
 written beside them. Before a run lxtc warns if what it takes exceeds what is
-free; -v says how much that is.`,
+free; a run that would hold more than that ends with an error. -v says how much
+it is.
+
+Of the arrays of --input, those that follow from input_ids may be left out: a mask
+of ones, positions, types of 0, a cache of length 0. lxtc says so.`,
 	}
 }

@@ -37,7 +37,7 @@ type verdict struct {
 	NaN       []string  `json:"nan,omitempty"`           // the first operator that makes one, in each run
 	Unruled   []string  `json:"without_rule,omitempty"`
 
-	neutral bool // only the explicit form was run
+	bothForms bool // the gradient form was run as well
 }
 
 // comparison is one output before and after rewriting.
@@ -169,7 +169,7 @@ func (a *app) printVerdict(w io.Writer, v *verdict) error {
 	p.line("  explained   %12s", v.Explained.String())
 	p.line("  absorbed    %12s", v.Absorbed.String())
 	p.line("  unaccounted %12.2g", float64(v.Open))
-	p.line("  %s the books close, up to %.1g of the largest sum", sign(v.Closes), float64(v.Open/v.Largest))
+	p.line("  %s the books close, up to %.1g of the largest sum", sign(v.Closes), v.Open.abs()/max(float64(v.Largest), math.SmallestNonzeroFloat64))
 	for _, k := range v.Leaks {
 		p.line("  %s %s (%s, %s) loses %.3g of %.3g", p.mark("✗"), k.Node, k.Op, k.Rule, float64(k.Lost), float64(k.Magnitude))
 	}
@@ -198,7 +198,7 @@ func (a *app) printVerdict(w io.Writer, v *verdict) error {
 	}
 	if v.Gradient != "" {
 		p.line("  %s not finite in gradient form: %s", p.mark("✗"), v.Gradient)
-	} else if !v.neutral {
+	} else if v.bothForms {
 		p.line("  %s finite in gradient form", p.mark("✓"))
 	}
 	for _, n := range v.Unruled {

@@ -20,7 +20,7 @@ func Codes() []Code {
 		{"LX1006", "external data that are missing, too short or outside the model's folder", "Put the data file beside the model, whole and under the name that the model has for it. Paths that leave the model's folder are refused on purpose."},
 		{"LX1007", "a function that calls itself, or calls too deep or too often", "Functions are inlined as a model is read, so they must not be recursive. Inline them before, with `onnx.inliner`, or export again."},
 		{"LX1008", "a type that is not a tensor", "Sequences, maps, optionals and sparse values as inputs or outputs have no relevance. Export the part of the model that works on tensors."},
-		{"LX1010", "operators without a meaning", "Every unknown operator is listed, and every one that is known but refused. Give them a meaning in Go: see [adding an operator](adding-an-op.md)."},
+		{"LX1010", "operators without a meaning", "Every unknown operator is listed, and every one that is known but refused. Of models that ONNX Runtime has optimized, those of level extended or below are read; layouts for one processor or provider are not. Give them a meaning in Go: see [adding an operator](adding-an-op.md)."},
 		{"LX1011", "an attribute that is malformed", "The file is not a valid model. Export it again."},
 		{"LX1012", "an operator whose inputs, attributes and types do not fit together", "The file is not a valid model, or lxtc is wrong about the operator: if ONNX Runtime runs the model, please report it."},
 		{"LX1013", "a spelling of another version that cannot be said in the current one", "Older versions of some operators can do what later ones cannot. Export the model with a newer operator set."},

@@ -12,7 +12,7 @@ const ClassicML = "ai.onnx.ml"
 // classicOps are those that stand around a network, or are one of a single layer,
 // in what scikit-learn's pipelines are exported to.
 func classicOps() []*ir.Op {
-	return []*ir.Op{scaler, binarizer, arrayFeatureExtractor, linearRegressor, linearClassifier}
+	return []*ir.Op{scaler, normalizer, binarizer, arrayFeatureExtractor, linearRegressor, linearClassifier}
 }
 
 func classic(name string) ir.OpName { return ir.OpName{Domain: ClassicML, Name: name} }
@@ -44,6 +44,25 @@ var scaler = &ir.Op{
 			x = b.Mul(x, vectorAttr(b, n, "scale", x))
 		}
 		return []*ir.Value{x}
+	},
+}
+
+// normalizer leaves rows of zeros as they are.
+var normalizer = &ir.Op{
+	Name: classic("Normalizer"), Since: 1, Fused: true, Doc: "rows divided by their norm, or by their largest element", In: ir.P("X"), Out: ir.P("Y"), Infer: asFloats,
+	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		x := float32s(b, n.In[0])
+		switch norm := n.Attrs.String("norm", "MAX"); norm {
+		case "L1", "L2":
+			p := map[string]int64{"L1": 1, "L2": 2}[norm]
+			return []*ir.Value{b.OpA("LpNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "p", Value: p}}, x)}
+		case "MAX":
+			most := b.OpA("ReduceMax", ir.Attrs{{Name: "keepdims", Value: int64(1)}}, x, b.Ints(-1))
+			zero := b.Op("Equal", most, b.Scalar(0, most))
+			return []*ir.Value{b.Div(x, b.Op("Where", zero, b.Scalar(1, most), most))}
+		default:
+			return []*ir.Value{b.Fail("norm %q is not supported", norm)}
+		}
 	},
 }
 
@@ -103,7 +122,7 @@ func inferScores(n *ir.Node, results int64) ([]ir.Type, error) {
 		return nil, fmt.Errorf("%d coefficients for %d results", weights, results)
 	}
 	if x.Rank() >= 0 && (x.Rank() != 2 || x.Shape[1].Differ(ir.N(weights/results))) {
-		return nil, fmt.Errorf("X is %s, want a matrix of %d columns", x, weights/results)
+		return nil, fmt.Errorf("input X is %s, want a matrix of %d columns", x, weights/results)
 	}
 	return one(ir.Type{Elem: ir.Float, Shape: []ir.Dim{dimOf(n.In[0], 0), ir.N(results)}})
 }

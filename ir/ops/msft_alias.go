@@ -45,12 +45,11 @@ func alias(name string, op *ir.Op, in []ir.Param, call func(b *ir.Builder, n *ir
 	return &ir.Op{
 		Name: msft(name), Since: 1, Fused: true, Doc: op.Doc, In: in, Out: op.Out,
 		Infer: func(n *ir.Node) ([]ir.Type, error) {
-			t := ir.Type{Elem: n.In[0].Type.Elem}
-			as := &ir.Node{Op: op.Name, Attrs: n.Attrs, In: n.In, Out: n.Out}
-			if len(n.In) < len(op.In) && !op.In[len(n.In)].Optional || op == pad && n.In[1].Type.Rank() == 2 {
-				return one(t)
+			missing := len(n.In) < len(op.In) && !op.In[len(n.In)].Optional
+			if missing || op == pad && n.In[1].Type.Rank() == 2 { // which op would not know what to do with
+				return one(ir.Type{Elem: n.In[0].Type.Elem})
 			}
-			return op.Infer(as)
+			return op.Infer(&ir.Node{Op: op.Name, Attrs: n.Attrs, In: n.In, Out: n.Out})
 		},
 		Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
 			attrs, in := call(b, n)
@@ -78,7 +77,7 @@ var cDist = &ir.Op{
 	Infer: func(n *ir.Node) ([]ir.Type, error) {
 		a, c := n.In[0].Type, n.In[1].Type
 		if a.Rank() >= 0 && a.Rank() != 2 || c.Rank() >= 0 && c.Rank() != 2 {
-			return nil, fmt.Errorf("A is %s and B %s, want two matrices", a, c)
+			return nil, fmt.Errorf("operands are %s and %s, want two matrices", a, c)
 		}
 		return one(withDims(a, []ir.Dim{dimOf(n.In[0], 0), dimOf(n.In[1], 0)}))
 	},

@@ -192,8 +192,10 @@ var gatedDeltaNet = &ir.Op{
 			scale = 1 / math.Sqrt(float64(size))
 		}
 		outs := b.Node(linearAttention.Name, ir.Attrs{
-			{Name: "q_num_heads", Value: groups}, {Name: "kv_num_heads", Value: groups},
-			{Name: "scale", Value: float32(scale)}, {Name: "update_rule", Value: rule},
+			{Name: "q_num_heads", Value: groups},
+			{Name: "kv_num_heads", Value: groups},
+			{Name: "scale", Value: float32(scale)},
+			{Name: "update_rule", Value: rule},
 		},
 			spreadHeads(b, flat(unit(q), heads*size), heads, groups, size), spreadHeads(b, flat(unit(k), heads*size), heads, groups, size),
 			flat(v, groups*valueSize), b.Transpose(past, 0, 1, 3, 2), decay, beta).Out

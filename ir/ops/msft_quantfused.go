@@ -113,8 +113,10 @@ func normedSum(b *ir.Builder, n *ir.Node) (x, sum *ir.Value) {
 // number i on.
 func projected(b *ir.Builder, n *ir.Node, x *ir.Value, i int, features string) *ir.Value {
 	attrs := ir.Attrs{
-		{Name: "N", Value: n.Attrs.Int(features, 0)}, {Name: "K", Value: n.Attrs.Int("K", 0)},
-		{Name: "bits", Value: n.Attrs.Int("bits", 4)}, {Name: "block_size", Value: n.Attrs.Int("block_size", 0)},
+		{Name: "N", Value: n.Attrs.Int(features, 0)},
+		{Name: "K", Value: n.Attrs.Int("K", 0)},
+		{Name: "bits", Value: n.Attrs.Int("bits", 4)},
+		{Name: "block_size", Value: n.Attrs.Int("block_size", 0)},
 	}
 	return b.Node(matMulNBits.Name, attrs, x, n.In[i], n.In[i+1], nil, nil, n.Input(i+2)).Out[0]
 }

@@ -20,7 +20,7 @@ var maxRoiPool = &ir.Op{
 		case len(bins) != 2 || bins[0] < 1 || bins[1] < 1 || bins[0] > maxUnrolled/bins[1]/8:
 			return nil, fmt.Errorf("pooled_shape is %d, want two positive numbers", bins)
 		case x.Shape != nil && len(x.Shape) != 4 || rois.Shape != nil && len(rois.Shape) != 2:
-			return nil, fmt.Errorf("X is %s and the regions %s, want rank 4 and 2", x, rois)
+			return nil, fmt.Errorf("input X is %s and the regions %s, want rank 4 and 2", x, rois)
 		}
 		return one(withDims(x, []ir.Dim{dimOf(n.In[1], 0), dimOf(n.In[0], 1), ir.N(bins[0]), ir.N(bins[1])}))
 	},
@@ -29,7 +29,7 @@ var maxRoiPool = &ir.Op{
 		column := func(i int64) *ir.Value { // of the regions, [R, 1]
 			return b.Op("Slice", n.In[1], b.Ints(i), b.Ints(i+1), b.Ints(1))
 		}
-		pixel := func(i int64) *ir.Value { // halves away from 0
+		pixel := func(i int64) *ir.Value { // none is negative
 			scaled := b.Scale(column(i), attr(n, "spatial_scale", 1))
 			return b.Op("Floor", b.Add(scaled, b.Scalar(0.5, like)))
 		}

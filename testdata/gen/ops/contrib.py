@@ -334,6 +334,9 @@ def classic():
     data = x(4, 3)
     yield "Scaler", ml("Scaler"), {"offset": [0.5, -1.0, 0.25], "scale": [2.0, 0.5, 4.0]}, [data], "Y"
     yield "Scaler: one number, integers", ml("Scaler"), {"offset": [1.0], "scale": [0.5]}, [rng.integers(-5, 5, size=(2, 3))], "Y"
+    rows = np.concatenate([x(3, 4), np.zeros((1, 4), np.float32)])
+    for norm in ("L1", "L2", "MAX"):
+        yield f"Normalizer: {norm}", ml("Normalizer"), {"norm": norm}, [rows], "Y"
     yield "Binarizer", ml("Binarizer"), {"threshold": 0.25}, [data], "Y"
     yield "ArrayFeatureExtractor", ml("ArrayFeatureExtractor"), {}, [data, np.array([2, 0])], "Z"
     yield "ArrayFeatureExtractor: a vector", ml("ArrayFeatureExtractor"), {}, [x(5), np.array([[4, 1]])], "Z"
