@@ -73,7 +73,7 @@ var outside = map[string][]string{
 	"github.com/spf13/cobra":          {"internal/cli"},
 	"github.com/spf13/pflag":          {"internal/cli"},
 	"go4.org/unsafe":                  {"backend/gorgonia"},
-	"golang.org/x/image":              {"heatmap"},
+	"golang.org/x/image":              {"heatmap", "image"},
 	"golang.org/x/sys":                {"backend/cpu"},
 	"golang.org/x/term":               {"internal/cli"},
 	"golang.org/x/text":               {"tokenizer"},
