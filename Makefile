@@ -90,7 +90,7 @@ bench-grid: build | .venv-lxt ## ViT-B/16 at 15 gammas side by side: lxtc, zenni
 bench-llm: build | .venv-lxt ## SmolLM2 side by side: lxtc, LXT, ONNX Runtime, PyTorch (needs python3, models/smollm2)
 	.venv-lxt/bin/python bench/llm.py \
 	  --lxtc 'bin/lxtc explain models/smollm2 --text @bench/everest.txt -o bin/heat.json' \
-	  --go-bench '$(GO) test -run ^$$ -bench SmolLM2 -benchtime 8x .'
+	  --go-bench '$(GO) test -run ^$$ -bench SmolLM2 -benchtime 5x .'
 
 .venv-lxt:
 	bench/setup.sh

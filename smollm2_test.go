@@ -90,7 +90,10 @@ type smolRun struct {
 }
 
 // The errors allowed: LXT's own float32 is 1.2e-6 away from its float64 in
-// gradient form, and 5.7e-4 in explicit form.
+// gradient form, and 5.7e-4 in explicit form. The latter is a matter of chance: z + ε
+// has a pole at z = -ε, and which values of a product lie next to it is decided by
+// rounding. The vector kernels measure at most 2.7e-4, portable Go, which adds in
+// another order, 9.7e-4. In float64 it is 1.3e-5.
 const (
 	smolGradient = 1e-5
 	smolExplicit = 1e-3
@@ -122,17 +125,10 @@ func smolRuns(t testing.TB) []smolRun {
 		t.Fatal(err)
 	}
 	for i, p := range prompts {
-		explicit := smolExplicit
-		if i == 0 {
-			// One of the values that z + ε divides by lies at the pole, z = -1e-6,
-			// where float32 cannot tell its distance: 3.9e-3. With the sign-aware
-			// stabilizer it is 1.2e-4, and in float64 with LXT's 1.3e-5.
-			explicit = 5e-3
-		}
 		name := fmt.Sprintf("prompt %d ", i+1)
 		runs = append(runs,
 			smolRun{name + "attnlrp gradient", "attnlrp", passes.GradientForm, p.IDs, p.AttnGrad, smolGradient},
-			smolRun{name + "attnlrp explicit", "attnlrp", passes.ExplicitForm, p.IDs, p.AttnExplicit, explicit},
+			smolRun{name + "attnlrp explicit", "attnlrp", passes.ExplicitForm, p.IDs, p.AttnExplicit, smolExplicit},
 			smolRun{name + "cp-lrp gradient", "cp-lrp", passes.GradientForm, p.IDs, p.CPGrad, smolGradient},
 			smolRun{name + "cp-lrp explicit", "cp-lrp", passes.ExplicitForm, p.IDs, p.CPExplicit, smolExplicit})
 	}
@@ -213,10 +209,14 @@ func BenchmarkSmolLM2(b *testing.B) {
 	ids := promptIDs(b, filepath.Join("bench", "everest.txt"))
 	x := smolExplainer(b, m, "attnlrp", passes.GradientForm)
 	in := languageInputs(m, ids)
+	best := time.Duration(math.MaxInt64)
 	for b.Loop() {
+		start := time.Now()
 		if _, err := x.Run(context.Background(), in); err != nil {
 			b.Fatal(err)
 		}
+		best = min(best, time.Since(start))
 	}
+	b.ReportMetric(float64(best), "best-ns/op") // as bench/llm.py has of the others
 	b.ReportMetric(float64(x.Stats().Peak)/(1<<20), "MiB-values")
 }

@@ -14,7 +14,7 @@ threads, each contender in its own process:
 
 --lxtc is a whole command, for instance `./lxtc explain models/smollm2 --text
 @bench/everest.txt -o heat.json`. --go-bench is a `go test -bench` command;
-its ns/op are lxtc's `run`. Ratios are to lxt-efficient.
+its best-ns/op are lxtc's `run`. Ratios are to lxt-efficient.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def arguments():
     parser.add_argument("--prompt", type=pathlib.Path, default=HERE / "everest.txt")
     parser.add_argument("--python", default=ROOT / ".venv-lxt" / "bin" / "python", help="of the LXT environment")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default=",".join(NAMES), help="contenders, with commas")
     parser.add_argument("--lxtc", help="a command that explains the same prompt")
     parser.add_argument("--go-bench", help="a go test -bench command")
@@ -100,7 +100,7 @@ def command(name, argv, threads):
 def go_benchmark(argv, threads):
     """A row for every benchmark; go test builds first, so cold and peak say nothing."""
     output = command("go test", argv, threads)["output"]
-    found = re.findall(r"^(Benchmark\S+)\s+\d+\s+([\d.]+) ns/op", output, re.MULTILINE)
+    found = re.findall(r"^(Benchmark\S+).*?([\d.]+) best-ns/op", output, re.MULTILINE)
     if not found:
         sys.exit(f"llm.py: no benchmark in the output of {shlex.join(argv)}:\n{output[-2000:]}")
     return [{"name": name, "run": float(ns) / 1e9} for name, ns in found]
