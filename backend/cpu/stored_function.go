@@ -89,6 +89,7 @@ type Expr struct {
 	c      float32
 	each   []float32 // of alongAxis
 	apart  int
+	terms  int // operators in it
 	depth  int // how many pieces of temporary memory it takes; none if the variable is read once
 }
 
@@ -115,16 +116,21 @@ func Along(each []float32, apart int) *Expr {
 }
 
 // Of returns op of x.
-func (op Unary) Of(x *Expr) *Expr { return &Expr{kind: ofOne, unary: op, x: x, depth: x.depth} }
+func (op Unary) Of(x *Expr) *Expr {
+	return &Expr{kind: ofOne, unary: op, x: x, terms: x.terms + 1, depth: x.depth}
+}
 
 // Of returns op of x and y.
 func (op Binary) Of(x, y *Expr) *Expr {
-	e := &Expr{kind: ofTwo, binary: op, x: x, y: y, depth: max(x.depth, y.depth)}
+	e := &Expr{kind: ofTwo, binary: op, x: x, y: y, terms: x.terms + y.terms + 1, depth: max(x.depth, y.depth)}
 	if x.kind != constant && y.kind != constant {
 		e.depth = max(x.depth, y.depth+1)
 	}
 	return e
 }
+
+// Terms is how many operators the function has, one that is used twice counted twice.
+func (f *Expr) Terms() int { return f.terms }
 
 // check panics over numbers along an axis that cannot be.
 func (f *Expr) check() {

@@ -109,6 +109,17 @@ func (s *session) scratchOf(i, n int) []float32 {
 		s.scratch = append(s.scratch, nil)
 	}
 	if len(s.scratch[i]) < n {
+		if limit := s.memory.limit; limit > 0 {
+			left := limit - s.memory.live
+			for k, m := range s.scratch {
+				if k != i {
+					left -= 4 * int64(len(m))
+				}
+			}
+			if 4*int64(n) > left {
+				panic(tooMuch(limit))
+			}
+		}
 		s.scratch[i] = make([]float32, n)
 	}
 	if s.strict {

@@ -104,6 +104,9 @@ func (c *call) runNested(g *ir.Graph, args []*ir.Tensor) ([]*ir.Tensor, error) {
 	for i, v := range h.Inputs {
 		in[v.Name] = args[i]
 	}
+	if limit := c.memory.limit; limit > 0 {
+		inner.memory.limit = max(limit-c.memory.live, 1)
+	}
 	got, err := inner.Run(c.ctx, in)
 	if err != nil {
 		return nil, err

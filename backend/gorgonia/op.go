@@ -5,6 +5,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"runtime/debug"
+	"slices"
 
 	"github.com/chewxy/hm"
 	"github.com/lxtc/lxtc/backend"
@@ -91,6 +92,7 @@ func (s *session) run(st step, vs []G.Value, ids nodeIDs) ([]*Value, error) {
 		c.in[i] = v
 	}
 	defer c.settle()
+	given := slices.Clone(c.in) // a kernel may put others in their place
 	watch, ill := s.opt.WatchNaN, 0
 	if watch {
 		ill = c.illness(c.in) // before a kernel overwrites an input
@@ -135,7 +137,7 @@ func (s *session) run(st step, vs []G.Value, ids nodeIDs) ([]*Value, error) {
 			continue
 		}
 		if s.left[id]--; s.left[id] == 0 {
-			s.drop(c.in[i])
+			s.drop(given[i])
 			s.vals[id] = nil
 		}
 	}

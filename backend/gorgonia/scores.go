@@ -238,7 +238,7 @@ func (p *product) part(c *call, a, b *Value, scale []*Value, by *Value) *bands {
 	if len(a.shape) < 3 || a.shape[len(a.shape)-2] == 1 || b.shape[len(b.shape)-1] == 1 || len(a.shape) != len(b.shape) || !slices.Equal(a.shape[:len(a.shape)-2], b.shape[:len(b.shape)-2]) {
 		return nil
 	}
-	if p.zeros != nil && (by.bands == nil || by.bands.trans || !slices.Equal(by.shape[:len(by.shape)-2], a.shape[:len(a.shape)-2])) {
+	if p.zeros != nil && (by.bands == nil || by.bands.trans || !slices.Equal(by.shape[:len(by.shape)-1], a.shape[:len(a.shape)-1])) {
 		return nil
 	}
 	factor := 1.0

@@ -54,10 +54,16 @@ func storedFunction(c *call) ([]*Value, error) {
 	} else {
 		f = binaries[name].Of(terms[0], terms[1])
 	}
+	if f.Terms() > maxTerms {
+		return c.unpackedFunction()
+	}
 	y := base.view(base.shape, base.strides, base.off)
 	y.stored = &stored{Stored: &cpu.Mapped{Of: base.stored.Stored, F: f}, items: base.stored.items}
 	return one(y)
 }
+
+// maxTerms bounds functions: the terms of one that reads another twice are twice as many.
+const maxTerms = 64
 
 // beside returns a number, or the numbers of the indices of an axis of base, as an
 // operand of a function; nil if it is neither.
@@ -80,10 +86,22 @@ func (c *call) beside(v, base *Value) *cpu.Expr {
 	}
 	// In memory the elements of an index of the axis are as far apart as its stride,
 	// and begin anew after the last.
-	if _, whole := base.inMemory(); !whole && base.stored.items == nil || base.off != 0 || base.shape[axis] != v.len() || axis == 0 && base.stored.items != nil {
+	apart, item := base.stride()[axis], base
+	if base.stored.items != nil {
+		if axis == 0 {
+			return nil
+		}
+		item = base.view(base.shape[1:], base.stride()[1:], 0)
+		for _, first := range base.stored.items { // a slice's items begin in the middle
+			if first%max(apart*v.len(), 1) != 0 {
+				return nil
+			}
+		}
+	}
+	if _, whole := item.inMemory(); !whole || base.off != 0 || base.shape[axis] != v.len() {
 		return nil
 	}
-	return cpu.Along(slices.Clone(c.floats(v)), base.stride()[axis])
+	return cpu.Along(slices.Clone(c.floats(v)), apart)
 }
 
 // unpackedFunction computes an elementwise operator in memory.
