@@ -226,7 +226,7 @@ func onlyMultiplied(v *ir.Value) bool {
 	return v.NumUses() > 0 && !v.Def.Graph().IsOutput(v) && !slices.ContainsFunc(v.Uses(), func(u ir.Use) bool {
 		switch u.Node.Op.String() {
 		case "MatMul", "Gemm", "lxt.Linear":
-			return u.Index > 1
+			return u.Index != 1
 		case "Transpose":
 			return !onlyMultiplied(u.Node.Out[0])
 		}

@@ -19,8 +19,9 @@ import (
 // Tolerances of `lxtc check`, as shares of the largest magnitude.
 const (
 	// Recognised operators compute what their parts did, in another order.
-	// Measured on the fixtures: 4e-7 in float32; half floats round every part.
-	sameFloat = 1e-5
+	// Measured in float32: 4e-7 on the fixtures, 1.5e-5 on SmolLM2 in 4 bits, in
+	// which some activations are very large; half floats round every part.
+	sameFloat = 5e-5
 	sameHalf  = 5e-2
 
 	// A stabilizer of 1e-6 takes its share where outputs are as small; sums of
