@@ -133,7 +133,7 @@ func (f *forwardPass) held() []*held {
 			varies[v] = true
 			h := &held{def: p, last: p, bytes: roughBytes(v.Type)}
 			switch {
-			case viewOps[n.Op.String()]:
+			case IsView(n):
 				if h = f.holds[n.In[0]]; h == nil {
 					continue
 				}
@@ -170,10 +170,13 @@ func (f *forwardPass) held() []*held {
 // moves up to where the value is.
 func readsElements(n *ir.Node) bool { return n.Op.String() != "Shape" && n.Op.String() != "Size" }
 
-// viewOps are operators whose result is, as a rule, the memory of their input.
-var viewOps = map[string]bool{
-	"Reshape": true, "Flatten": true, "Squeeze": true, "Unsqueeze": true, "Transpose": true,
-	"Slice": true, "Split": true, "Expand": true, "Identity": true,
+// IsView reports whether n's result is, as a rule, the memory of its input.
+func IsView(n *ir.Node) bool {
+	switch n.Op.String() {
+	case "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Expand", "Identity":
+		return true
+	}
+	return false
 }
 
 // roughBytes is the size of a tensor whose unknown dimensions are 256.

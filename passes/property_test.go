@@ -269,17 +269,7 @@ func TestGraphsConserve(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := y[width*row+column]
-				var sum, size float64
-				for _, name := range []string{"x", "u"} {
-					r, err := out["R:"+name].Float64s()
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, f := range r {
-						sum += f
-						size += math.Abs(f)
-					}
-				}
+				sum, size := arrived(t, out)
 				// Denominators near 0 make shares large, and rounding with them.
 				if d := math.Abs(sum - want); !(d <= 1e-9*(size+1)) {
 					t.Errorf("graph %d: relevance sums to %g, want %g, the value of the output", seed, sum, want)
@@ -287,6 +277,22 @@ func TestGraphsConserve(t *testing.T) {
 			}
 		})
 	}
+}
+
+// arrived returns the relevance of both inputs of a grown graph, and its Σ|R|.
+func arrived(t *testing.T, out map[string]*ir.Tensor) (sum, size float64) {
+	t.Helper()
+	for _, name := range []string{"x", "u"} {
+		r, err := out["R:"+name].Float64s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range r {
+			sum += f
+			size += math.Abs(f)
+		}
+	}
+	return sum, size
 }
 
 // Where nothing may be absorbed, whole graphs conserve in both forms: with biases,
@@ -327,17 +333,7 @@ func TestGraphsWithoutAbsorption(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := y[4*row+column]
-				var sum, size float64
-				for _, name := range []string{"x", "u"} {
-					r, err := out["R:"+name].Float64s()
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, f := range r {
-						sum += f
-						size += math.Abs(f)
-					}
-				}
+				sum, size := arrived(t, out)
 				if d := math.Abs(sum-want) / (size + 1); !(d <= tt.limit) {
 					t.Errorf("graph %d: relevance sums to %g, want %g, the value of the output: %.2g of what there is", seed, sum, want, d)
 				}

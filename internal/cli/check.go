@@ -271,11 +271,11 @@ func compare(v *ir.Value, before, after *ir.Tensor) (comparison, error) {
 type nanWatch struct{ first string }
 
 func (w *nanWatch) trace(n *ir.Node, out []*ir.Tensor) error {
-	if w.first != "" {
+	if w.first != "" || backend.Sought(n) {
 		return nil
 	}
-	for i, t := range out {
-		if t == nil || !t.Elem.IsFloat() || slices.ContainsFunc(n.Out[i].Uses(), func(u ir.Use) bool { return u.Node.Op.Name == "IsNaN" }) {
+	for _, t := range out {
+		if t == nil || !t.Elem.IsFloat() {
 			continue
 		}
 		nan, err := hasNaN(t)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lxtc/lxtc/backend/gorgonia"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/passes"
 )
 
 // dims are the values of a model's symbolic dimensions in one run.
@@ -73,12 +74,6 @@ func (d dims) bytes(t ir.Type) (int64, bool) {
 	return min((n+7)/8, mostBytes), true
 }
 
-// views are operators whose result is the memory of their input.
-var views = map[string]bool{
-	"Reshape": true, "Flatten": true, "Squeeze": true, "Unsqueeze": true, "Transpose": true,
-	"Slice": true, "Split": true, "Expand": true, "Identity": true, "Constant": true,
-}
-
 // transient reports whether a node unpacks a stored weight for as long as it runs:
 // products do with a piece of it.
 func transient(n *ir.Node) bool { return n.Op.Name == "Conv" || n.Op.Name == "ConvTranspose" }
@@ -94,7 +89,7 @@ func (d dims) intermediates(g *ir.Graph) (peak int64, exact bool) {
 	var now int64
 	for n := range g.Nodes() {
 		for _, v := range n.Out {
-			if v == nil || views[n.Op.Name] || kept[v] {
+			if v == nil || passes.IsView(n) || n.Op.Name == "Constant" || kept[v] {
 				continue
 			}
 			size, ok := d.bytes(v.Type)
