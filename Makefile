@@ -7,7 +7,7 @@ TOOL  := $(GO) tool -modfile=internal/tools/go.mod
 FUZZ  ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt race test-kernels fuzz update docs generate models models-quantized conformance golden quantized zoo-language zoo-vision bench bench-llm bench-grid bench-big
+.PHONY: help build run test check fmt race test-kernels fuzz update docs generate models models-quantized conformance golden quantized runtime zoo-language zoo-vision bench bench-llm bench-grid bench-big
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -74,6 +74,9 @@ zoo-language: ## tiny models of 88 architectures by two exporters, against PyTor
 zoo-vision: build ## vision models as four exporters write them against float64 references, as a table (needs python3; an hour, or NAMES)
 	python3 -m venv .venv-vision && .venv-vision/bin/pip install -q -r testdata/gen/vision/requirements.txt
 	.venv-vision/bin/python testdata/gen/vision/measure.py bin/lxtc $(NAMES)
+
+runtime: ## the golden tests of rules, with every rewritten model also written out, checked and run in ONNX Runtime: PYTHON has onnx and onnxruntime
+	LXTC_PYTHON=$(abspath $(or $(PYTHON),.venv/bin/python)) $(GO) test -run 'TestRules$$|TestVision|TestOpenCLIP|TestCheckerAndRuntime' ./rules ./exporter/onnx
 
 quantized: ## measure the models in 16, 8 and 4 bits for docs/fidelity.md: PYTHON is one with onnxruntime
 	LXTC_PYTHON=$(or $(PYTHON),.venv/bin/python) $(GO) test -run TestQuantized -v .

@@ -11,6 +11,7 @@ import (
 	"github.com/lxtc/lxtc/backend/gorgonia"
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/internal/golden"
+	"github.com/lxtc/lxtc/passes"
 )
 
 // TestGolden compares relevance with float64 references of the project's own
@@ -63,6 +64,11 @@ func checkCases(t *testing.T, cases []golden.Case) {
 	}
 }
 
+// inDouble is what gradient form in float64 may be off: what exporters have computed in
+// float32 and written into the file, such as weights with a batch normalization folded
+// into them. Measured: 5e-7, and 1e-9 or less in half of the cases.
+const inDouble = 1e-6
+
 func checkRun(t *testing.T, m *lxtc.Model, b backend.Backend, run golden.Run) {
 	t.Helper()
 	out, err := run.Explain(context.Background(), m, b)
@@ -76,9 +82,13 @@ func checkRun(t *testing.T, m *lxtc.Model, b backend.Backend, run golden.Run) {
 			t.Errorf("%s: %v", run.Name, err)
 			continue
 		}
-		t.Logf("%-36s %-24s %.2g (at most %.2g)", run.Name, w.Key, d, w.Limit)
-		if !(d <= w.Limit) {
-			t.Errorf("%s: relevance of %s is %.3g off, want at most %.3g", run.Name, w.Key, d, w.Limit)
+		limit := w.Limit
+		if b.Name() == "reference" && run.Form == passes.GradientForm {
+			limit = min(limit, inDouble)
+		}
+		t.Logf("%-36s %-24s %.2g (at most %.2g)", run.Name, w.Key, d, limit)
+		if !(d <= limit) {
+			t.Errorf("%s: relevance of %s is %.3g off, want at most %.3g", run.Name, w.Key, d, limit)
 		}
 	}
 }

@@ -59,6 +59,7 @@ var within = map[string][]string{
 	"internal/cmd/bigmodel":    {"internal/hollow"},
 	"internal/cmd/conformance": {"*"},
 	"internal/cmd/fidelity":    {"*"},
+	"internal/cmd/turns":       {"*"},
 }
 
 // outside says which packages may import a module of someone else. What is not

@@ -59,6 +59,9 @@ type Options struct {
 	Explain []string    // tensors, by the names that the file gives them
 	Targets []passes.Target
 	Through []passes.Condition // lets relevance through some elements of a tensor only
+	// Weights makes the weights of the targets an input of the model, float[n] called
+	// passes.WeightsInput, so that one model explains each of them, or a difference.
+	Weights bool
 	// Temperature explains softmax(output/T) instead of the output; 0 does not.
 	Temperature float64
 	// TargetsOnly computes no output but the targets, and of a sequence only the
@@ -132,7 +135,7 @@ func (m *Model) rewrite(ctx context.Context, po passes.Options, opt Options) (*R
 // Passes returns what the options mean to a pipeline of passes.
 func (opt Options) Passes() passes.Options {
 	return passes.Options{
-		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets, Through: opt.Through,
+		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets, Through: opt.Through, Weights: opt.Weights,
 		Temperature: opt.Temperature, TargetsOnly: opt.TargetsOnly, Sums: opt.Sums, Checkpoint: opt.Checkpoint, Allow: opt.Allow, Eval: reference.Eval,
 	}
 }
@@ -147,7 +150,7 @@ type Explainer struct {
 // Explainer holds what was rewritten so far, and cannot run.
 func (m *Model) Explainer(ctx context.Context, b backend.Backend, opt Options, run backend.Options) (*Explainer, error) {
 	po := opt.Passes()
-	po.Supports = b.Supports
+	po.Supports, po.Eval = b.Supports, reference.EvalFor(b)
 	r, err := m.rewrite(ctx, po, opt)
 	if err != nil {
 		return &Explainer{Rewritten: r}, err
@@ -167,7 +170,11 @@ func (x *Explainer) Run(ctx context.Context, in map[string]*ir.Tensor) (map[stri
 	if err := passes.Unset(x.Model.Graph, in); err != nil {
 		return nil, err
 	}
-	return x.session.Run(ctx, in)
+	out, err := x.session.Run(ctx, in)
+	if err != nil && ctx.Err() == nil && x.Model.File != "" {
+		err = fmt.Errorf("%s: %w", x.Model.File, err)
+	}
+	return out, err
 }
 
 // Stats describes the program and its last run.

@@ -15,12 +15,13 @@ import (
 // A Sweep explains an input at many values of the free parameters of a rule
 // map. The model is compiled once, in stages: what depends on no parameter,
 // the forward pass among it, runs once for an input, and what depends on some
-// of them once for their values.
+// of them for their values: for several values of a parameter in one run, as many
+// as memory allows.
 type Sweep struct {
 	*Rewritten
 	Params []string // "$gamma"; the last one is turned most often
 
-	stages []backend.Session
+	stages []*stage
 }
 
 // A Point is the result for one value of each parameter.
@@ -52,13 +53,16 @@ func (m *Model) Sweep(ctx context.Context, b backend.Backend, opt Options, run b
 	if err != nil {
 		return s, err
 	}
-	for _, stage := range models {
-		session, err := backend.Open(b, stage, run)
+	for k, m := range models {
+		st, err := newStage(b, m, run)
 		if err != nil {
 			s.Close()
 			return s, err
 		}
-		s.stages = append(s.stages, session)
+		if k > 0 {
+			st.lift(s.Params[k-1])
+		}
+		s.stages = append(s.stages, st)
 	}
 	return s, nil
 }
@@ -82,7 +86,7 @@ func (s *Sweep) Run(ctx context.Context, in map[string]*ir.Tensor, values map[st
 	if err := passes.Unset(s.Model.Graph, first); err != nil {
 		return err
 	}
-	known, err := s.stage(ctx, 0, in)
+	known, err := s.stages[0].run(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -98,24 +102,31 @@ func (s *Sweep) turn(ctx context.Context, k int, known map[string]*ir.Tensor, va
 		}
 		return visit(at)
 	}
-	name := s.Params[k-1]
-	step := func(with map[string]*ir.Tensor) error {
-		next, err := s.stage(ctx, k, with)
+	st, name := s.stages[k], s.Params[k-1]
+	if len(values[name]) == 0 {
+		next, err := st.run(ctx, known)
 		if err != nil {
 			return err
 		}
 		return s.turn(ctx, k+1, next, values, at, visit)
 	}
-	if len(values[name]) == 0 {
-		return step(known)
-	}
-	for _, x := range values[name] {
-		at.Values[name] = x
-		with := maps.Clone(known)
-		with[name] = s.value(name, x)
-		if err := step(with); err != nil {
-			return fmt.Errorf("%s = %g: %w", name, x, err)
+	for xs := values[name]; len(xs) > 0; {
+		n := min(st.atOnce(known, s.held(known)), len(xs))
+		given := make([]*ir.Tensor, n)
+		for i := range given {
+			given[i] = s.value(name, xs[i])
 		}
+		points, err := st.runAt(ctx, known, name, given)
+		if err != nil {
+			return fmt.Errorf("%s = %g: %w", name, xs[:n], err)
+		}
+		for i, next := range points {
+			at.Values[name] = xs[i]
+			if err := s.turn(ctx, k+1, next, values, at, visit); err != nil {
+				return fmt.Errorf("%s = %g: %w", name, xs[i], err)
+			}
+		}
+		xs = xs[n:]
 	}
 	return nil
 }
@@ -131,28 +142,43 @@ func (s *Sweep) value(name string, x float32) *ir.Tensor {
 	return ir.Of(slices.Repeat([]float32{x}, n), shape...)
 }
 
-// stage runs one stage and returns what is known after it.
-func (s *Sweep) stage(ctx context.Context, k int, known map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
-	out, err := s.stages[k].Run(ctx, known)
-	if err != nil {
-		return nil, err
+// held is the bytes that a sweep holds in any case: weights, and what is known.
+func (s *Sweep) held(known map[string]*ir.Tensor) int64 {
+	n := s.Stats().Weights
+	for _, t := range known {
+		n += int64(len(t.Raw))
 	}
-	all := map[string]*ir.Tensor{}
-	maps.Copy(all, known)
-	maps.Copy(all, out)
-	return all, nil
+	return n
+}
+
+// Together is how many values of a parameter ran at once.
+type Together struct {
+	Param string
+	Most  int   // 0 before the first run
+	Why   error // why it cannot be more than 1; nil if it can
+}
+
+// Together says of each parameter how many of its values ran at once.
+func (s *Sweep) Together() []Together {
+	var all []Together
+	for k, name := range s.Params {
+		all = append(all, Together{name, s.stages[k+1].most, s.stages[k+1].why})
+	}
+	return all
 }
 
 // Stats describes the program: of all stages, the sum, and of values between
 // them nothing.
 func (s *Sweep) Stats() backend.Stats {
 	var all backend.Stats
-	for _, stage := range s.stages {
-		st := stage.Stats()
-		all.Nodes += st.Nodes
-		all.Segments += st.Segments
-		all.Weights = max(all.Weights, st.Weights)
-		all.Peak = max(all.Peak, st.Peak)
+	for _, st := range s.stages {
+		for _, session := range st.sessions() {
+			one := session.Stats()
+			all.Nodes += one.Nodes
+			all.Segments += one.Segments
+			all.Weights = max(all.Weights, one.Weights)
+			all.Peak = max(all.Peak, one.Peak)
+		}
 	}
 	return all
 }
@@ -160,9 +186,11 @@ func (s *Sweep) Stats() backend.Stats {
 // Close frees what the backend holds.
 func (s *Sweep) Close() error {
 	var first error
-	for _, stage := range s.stages {
-		if err := stage.Close(); first == nil {
-			first = err
+	for _, st := range s.stages {
+		for _, session := range st.sessions() {
+			if err := session.Close(); first == nil {
+				first = err
+			}
 		}
 	}
 	return first

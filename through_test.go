@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +14,7 @@ import (
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
 	"github.com/lxtc/lxtc/passes"
 )
 
@@ -69,7 +70,7 @@ func TestConditionsDivideRelevance(t *testing.T) {
 	for _, form := range []passes.Form{passes.GradientForm, passes.ExplicitForm} {
 		all, sum := relevance(form), make([]float64, len(pixels))
 		var most, rest float64
-		for _, part := range []string{"0", "1|2", rest3(channels)} {
+		for _, part := range []string{"0", "1|2", fmt.Sprintf("3:%d", channels)} {
 			for i, r := range relevance(form, name+"[:,"+part+"]") {
 				sum[i] += r
 			}
@@ -93,22 +94,13 @@ func TestConditionsDivideRelevance(t *testing.T) {
 	}
 }
 
-// rest3 names the channels from 3 on.
-func rest3(n int64) string {
-	var words []string
-	for i := int64(3); i < n; i++ {
-		words = append(words, fmt.Sprint(i))
-	}
-	return strings.Join(words, "|")
-}
-
 func TestConditionsThatCannotBeMet(t *testing.T) {
 	m, err := lxtc.Load(filepath.Join("testdata", "onnx", "digits-cnn"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	for _, s := range []string{"pixel[:,0]", "pixels[:,1]", "pixels[0]", "pixels[:,0,0,0,0]", "logits[:,-11]"} {
+	for _, s := range []string{"pixel[:,0]", "pixels[:,1]", "pixels[:,:,:,32]", "pixels[:,0,0,0,0]", "logits[:,-11]"} {
 		c, err := passes.ParseCondition(s)
 		if err != nil {
 			t.Fatal(err)
@@ -118,9 +110,72 @@ func TestConditionsThatCannotBeMet(t *testing.T) {
 			t.Errorf("%s: error %v, want LX3006", s, err)
 		}
 	}
-	for _, s := range []string{"pixels", "pixels[:]", "[:,0]", "pixels[a]", "pixels[0", "pixels[]"} {
+	for _, s := range []string{"pixels", "pixels[:]", "[:,0]", "pixels[a]", "pixels[0", "pixels[]", "pixels[:,2:]", "pixels[:,-2:0]", "pixels[3:3]"} {
 		if c, err := passes.ParseCondition(s); err == nil {
 			t.Errorf("%q is read as %v", s, c)
+		}
+	}
+}
+
+// A mask that comes with the inputs does what a condition does, in any shape that
+// broadcasts, and nothing if it is left out; rows and positions, whose number only a
+// run knows, can be chosen as well.
+func TestMasksThatComeWithTheInputs(t *testing.T) {
+	m, err := ir.Parse(`g (float[B,3,S] x) => (float[B,2,S] y) <float[2,3] w = {1, -2, 3, 4, 5, -6}> {
+		h = MatMul (w, x)
+		y = Relu (h)
+	}`, ops.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := lxtc.FromIR(m)
+	x := make([]float32, 24)
+	for i := range x {
+		x[i] = float32(i*5%24) - 9
+	}
+	relevance := func(form passes.Form, c passes.Condition, mask *ir.Tensor) []float64 {
+		t.Helper()
+		opt := lxtc.Options{Form: form, Through: []passes.Condition{c}, Targets: []passes.Target{{Output: "y", Select: passes.Elements{nil}}}}
+		e, err := model.Explainer(t.Context(), reference.NewDouble(), opt, backend.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		in := map[string]*ir.Tensor{"x": ir.Of(x, 2, 3, 4)}
+		if mask != nil {
+			in["mask:h"] = mask
+		}
+		out, err := e.Run(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := out["R:x"].Float64s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	input := passes.Condition{Tensor: "h", Input: true}
+	for _, tt := range []struct {
+		condition passes.Elements
+		mask      *ir.Tensor
+	}{
+		{passes.Elements{nil, {1}}, ir.Of([]float32{0, 1}, 1, 2, 1)},
+		{passes.Elements{{-1}}, ir.Of([]float32{0, 1}, 2, 1, 1)},
+		{passes.Elements{nil, nil, {0, -1}}, ir.Of([]float32{1, 0, 0, 1}, 1, 1, 4)},
+		{passes.Elements{{0}, {1}, {2}}, ir.Of([]float32{0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 2, 2, 4)},
+		{passes.Elements{nil, {0, 1}}, nil},
+		{passes.Elements{nil, nil, {9}}, ir.Of([]float32{0}, 1, 1, 1)}, // outside: nowhere
+	} {
+		for _, form := range []passes.Form{passes.GradientForm, passes.ExplicitForm} {
+			want := relevance(form, passes.Condition{Tensor: "h", Index: tt.condition}, nil)
+			got := relevance(form, input, tt.mask)
+			if d := cmp.Diff(want, got, cmp.Comparer(func(a, b float64) bool { return a == b })); d != "" { // 0 is -0
+				t.Errorf("%v, %v form:\n%s", tt.condition, form, d)
+			}
+			if zero := slices.Max(want) == 0 && slices.Min(want) == 0; zero != (len(tt.condition) == 3 && tt.condition[2][0] == 9) {
+				t.Errorf("%v, %v form: relevance is %v", tt.condition, form, want)
+			}
 		}
 	}
 }

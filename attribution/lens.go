@@ -94,10 +94,14 @@ func (l *Lens) choose(ctx context.Context, m *lxtc.Model) error {
 	if l.opt.Tensor != "" {
 		opt.Explain = []string{l.opt.Tensor}
 	}
-	if t := l.opt.Target; t.Output != "" || t.Index != nil || t.Position != 0 {
-		opt.Targets = []passes.Target{t}
-	} else {
+	if err := scorable(l.opt.Target); err != nil {
+		return err
+	}
+	switch t := l.opt.Target; {
+	case t.Output == "" && t.Index == nil && t.Class == nil && t.Rank == 0 && t.Position == 0:
 		l.opt.Target = passes.Argmax
+	default:
+		opt.Targets = []passes.Target{t}
 	}
 	r, err := m.Rewrite(ctx, opt)
 	if err != nil {
@@ -113,6 +117,14 @@ func (l *Lens) choose(ctx context.Context, m *lxtc.Model) error {
 		return err
 	}
 	l.opt.Target.Output = t.Output
+	return nil
+}
+
+// scorable reports a target that is not the value of one element.
+func scorable(t passes.Target) error {
+	if !t.One() || t.Weight != 0 && t.Weight != 1 {
+		return diag.Errorf("LX3004", "target %s is not the value of one element, and one is scored", t).Help("name one class, token or element")
+	}
 	return nil
 }
 

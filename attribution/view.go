@@ -45,6 +45,9 @@ func (l *Lens) Look(ctx context.Context, in map[string]*ir.Tensor, target *passe
 			return nil, diag.Errorf("", "target %s is of another output than %s", target, l.Output).
 				Help("explain targets in one output at a time")
 		}
+		if err := scorable(*target); err != nil {
+			return nil, err
+		}
 		v.Target = *target
 		v.Target.Output = l.Output
 	}
@@ -123,12 +126,7 @@ func (v *View) choose(ctx context.Context) ([]float64, error) {
 		return nil, diag.Errorf("LX3004", "output %s of shape %v has no one axis of classes to find the largest in", v.lens.Output, shape).
 			Help("name an element of it with --target")
 	}
-	best := 0
-	for i := range y { // of one row, at one position
-		if y[i] > y[best] {
-			best = i
-		}
-	}
+	best := v.Target.Largest(y) // of one row, at one position
 	v.Target.Class = []int64{int64(best)}
 	v.Index = v.Target.Element(0, len(shape))
 	s, err := v.pick(y, shape, 0)

@@ -44,7 +44,6 @@ func TestRulesPage(t *testing.T) {
 	p("nothing is divided by z, and a rule is a change of the derivative. A rule that has no gradient form of its own is converted at its border, R = z∘G and G = R_x/x.\n\n")
 	p("### Absorbed relevance\n\n")
 	p("A bias, a constant operand such as a mask or a position, a stabilizer, and the term of order zero of an expansion take a share of relevance. With `absorbed=kept` it is gone, and `lxtc check` says how much. ")
-	p("A bias, a constant operand such as a mask or a position, a stabilizer, and the term of order zero of an expansion take a share of relevance. With `absorbed=kept` it is gone, and `lxtc check` says how much. ")
 	p("With the other two it is handed on. An output j that receives R_j and hands on Σ_i R_{i←j} by the rule's formula has D_j left, and the inputs that it is made of take it:\n\n")
 	p("D_j = R_j - Σ_i R_{i←j}, R_i += Σ_j c_ij D_j / Σ_k c_kj\n\n")
 	p("- `shared`, in equal parts: c_ij is 1 for the elements that a product or a window sums over, padding not among them; of several operands, those of each. For sums, scalings and normalizations it is 1 for the element at the same place, of each operand. ")

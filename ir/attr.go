@@ -1,6 +1,9 @@
 package ir
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Attrs are a node's attributes, in the order written.
 type Attrs []Attr
@@ -38,6 +41,10 @@ func (as Attrs) Int(name string, def int64) int64 { return get(as, name, def) }
 
 // Float returns the named attribute, or def if it is absent.
 func (as Attrs) Float(name string, def float32) float32 { return get(as, name, def) }
+
+// Decimal returns the named attribute, or def, as the number that was written:
+// see Decimal.
+func (as Attrs) Decimal(name string, def float32) float64 { return Decimal(as.Float(name, def)) }
 
 // String returns the named attribute, or def if it is absent.
 func (as Attrs) String(name, def string) string { return get(as, name, def) }
@@ -82,4 +89,21 @@ func get[T any](as Attrs, name string, def T) T {
 		return v
 	}
 	return def
+}
+
+// Decimal returns the double that was meant by x, a float32, which is all that
+// attributes of ONNX hold: the one with the fewest digits among those that round to
+// x. 0.1, where x is 0.100000001490116.
+//
+// Who wrote another number, 1/√2 say, meant something within half a unit in the
+// last place of x, as the result is; so it is off by a unit at most, and x itself by
+// half of one. And the order of numbers is lost: the 0.1 of data in float32 is above
+// this one. So it is nothing for weights and data, nor for what these are compared
+// with.
+func Decimal(x float32) float64 {
+	f, err := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
+	if err != nil {
+		panic(err) // it was just written
+	}
+	return f
 }

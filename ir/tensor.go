@@ -20,6 +20,12 @@ type Tensor struct {
 	// From says where the bytes lie in a file, so that an exporter can refer
 	// to them instead of copying; nil for bytes in memory.
 	From *Source
+
+	// Exact are the elements before they were rounded to Elem: those of a number
+	// that a formula or an attribute gave, such as 1/√2 or 0.1. It is nil where the
+	// bytes are all that is known, as of everything that a file stores. Only a run in
+	// double precision looks at it; neither text nor ONNX has it.
+	Exact []float64
 }
 
 // Source is a range of bytes in a file.
@@ -78,7 +84,8 @@ func Of[T float32 | float64 | int64 | int32 | uint8 | int8 | bool](data []T, sha
 	return &Tensor{Elem: dtypeOf[T](), Shape: shape, Raw: raw}
 }
 
-// Scalar returns a rank-0 tensor of a floating point or integer type.
+// Scalar returns a rank-0 tensor of a floating point or integer type, which
+// remembers a number that it rounds: see Tensor.Exact.
 func Scalar(elem DType, x float64) (*Tensor, error) {
 	raw := make([]byte, elem.Bits()/8)
 	switch elem {
@@ -97,7 +104,13 @@ func Scalar(elem DType, x float64) (*Tensor, error) {
 	default:
 		return nil, fmt.Errorf("no scalar of type %s", elem)
 	}
-	return &Tensor{Elem: elem, Shape: []int{}, Raw: raw}, nil
+	t := &Tensor{Elem: elem, Shape: []int{}, Raw: raw}
+	if elem.IsFloat() {
+		if rounded, _ := t.Item(); rounded != x {
+			t.Exact = []float64{x}
+		}
+	}
+	return t, nil
 }
 
 // Len returns the number of elements.

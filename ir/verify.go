@@ -121,7 +121,10 @@ func (v *verifier) graph(g *Graph, up *frame) {
 		if val.Def != nil || val.Data != nil {
 			v.bad("input %s is also a constant or the output of a node", val)
 		}
-		if val.Default != nil && !val.Default.TypeOf().Equal(val.Type) {
+		if val.Default == nil {
+			continue
+		}
+		if _, err := Refine(val.Type, val.Default.TypeOf()); err != nil || val.Default.Elem != val.Type.Elem {
 			v.bad("input %s is %s and its default %s", val, val.Type, val.Default.TypeOf())
 		}
 	}

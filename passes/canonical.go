@@ -13,7 +13,7 @@ var Canonical = Pass{
 	Name: "canonical",
 	Doc: "one way to say each thing\n\n" +
 		"Nodes that change nothing go: Identity, Dropout, a Cast to the type that is there, a Concat or Sum of one, a Pad by nothing, two Transposes of which one undoes the other. Their names stay as aliases. " +
-		"Two Transposes or Casts of one value that do the same are one: an activation that reads its operand twice is not known if it reads two. " +
+		"Two nodes that do the same with one value are one, if activations and normalizations are spelled with them: what reads its operand twice is not known if it reads two. " +
 		"A pooling loses a ceil_mode that changes no size, for which runtimes tell sizes wrongly. " +
 		"A CastLike is a Cast: it does not depend on the tensor that it takes the type of.",
 	After: []string{"fold"},
@@ -150,16 +150,58 @@ func same(n *ir.Node) (x *ir.Value, why string) {
 
 const transposedBack = "transposed back"
 
-// moveKey is equal for Transposes and Casts that do the same, and empty for other
-// operators: rules for these add up what arrives, and need not be told apart.
+// moveKey is equal for nodes that do the same, among those that activations and
+// normalizations are spelled with, and empty for other operators. Relevance is
+// linear in what arrives, so that one node hands on what two would.
 func moveKey(n *ir.Node) string {
-	if n.Op.Domain != "" || n.Op.Name != "Transpose" && n.Op.Name != "Cast" {
+	if !spelling[n.Op.String()] {
 		return ""
 	}
 	var key strings.Builder
-	fmt.Fprintf(&key, "%s %p", n.Op, n.In[0])
+	fmt.Fprint(&key, n.Op)
+	if strings.HasPrefix(n.Op.Name, "Reduce") {
+		axes, ok := reduced(n)
+		if !ok {
+			return ""
+		}
+		fmt.Fprintf(&key, " %p %v %d", n.In[0], axes, n.Attrs.Int("keepdims", 1))
+		return key.String()
+	}
+	for _, v := range n.In {
+		if v != nil && v.IsConst() && v.Data.Len() <= 8 { // axes, and numbers
+			fmt.Fprintf(&key, " %d%v%x", v.Data.Elem, v.Data.Shape, v.Data.Raw)
+			continue
+		}
+		fmt.Fprintf(&key, " %p", v)
+	}
 	writeAttrs(&key, n.Attrs)
 	return key.String()
+}
+
+// reduced returns the axes of a reduction, counted from the front and in order;
+// false if they, or the rank, are not known.
+func reduced(n *ir.Node) ([]int64, bool) {
+	rank := int64(n.In[0].Type.Rank())
+	if rank < 0 || len(n.In) < 2 || n.In[1] == nil || !n.In[1].IsConst() {
+		return nil, false
+	}
+	axes, err := n.In[1].Data.Int64s()
+	if err != nil || len(axes) == 0 {
+		return nil, false
+	}
+	for i, a := range axes {
+		if a < 0 {
+			axes[i] += rank
+		}
+	}
+	slices.Sort(axes)
+	return axes, true
+}
+
+// spelling are the operators that moveKey knows.
+var spelling = map[string]bool{
+	"Transpose": true, "Cast": true, "ReduceMean": true, "ReduceSum": true, "ReduceMax": true, "Sub": true, "Mul": true, "Pow": true,
+	"Exp": true, "Neg": true, "Abs": true, "Relu": true, "Sigmoid": true, "Softplus": true, "Greater": true, "Less": true,
 }
 
 // roundedInVain reports whether n is a pooling with ceil_mode whose result has

@@ -59,8 +59,10 @@ func (c *Context) position(v *ir.Value) (at spot, same bool) {
 		}
 		p := spot{t.Position, t.Mask}
 		switch {
-		case t.Seed:
+		case t.Seed || t.Every || t.Select != nil && (len(t.Select) < 2 || len(t.Select[1]) != 1):
 			return spot{}, false
+		case t.Select != nil:
+			p.pos = t.Select[1][0]
 		case t.Index != nil:
 			p.pos = t.Index[1]
 		}
@@ -121,6 +123,10 @@ func (c *Context) moveTargets(output string, at spot) {
 			if t.Index != nil {
 				t.Index = slices.Clone(t.Index)
 				t.Index[1] = 0
+			}
+			if t.Select != nil {
+				t.Select = slices.Clone(t.Select)
+				t.Select[1] = []int64{0}
 			}
 		}
 	}

@@ -18,7 +18,7 @@ func DefaultSources(g *ir.Graph) []*ir.Value {
 	var sources []*ir.Value
 	for _, v := range g.Inputs {
 		switch {
-		case strings.HasPrefix(v.Name, "R:"), strings.HasPrefix(v.Name, "$"): // a seed, a parameter of a rule
+		case strings.HasPrefix(v.Name, "R:"), strings.HasPrefix(v.Name, "$"), v.Name == WeightsInput: // a seed, a parameter of a rule, weights
 		case v.Type.Elem.IsFloat() && !isSideInput(v.Name):
 			sources = append(sources, v)
 		case v.Type.Elem.IsInt() && !isSideInput(v.Name):
@@ -43,15 +43,16 @@ func isSideInput(name string) bool {
 }
 
 // embeddingOf returns the rows gathered from the largest constant table by ids
-// that are v, possibly cast, reshaped or transposed; nil if there is none.
+// that are v, possibly cast, reshaped, transposed or brought into range; nil if
+// there is none.
 func embeddingOf(ids *ir.Value) *ir.Value {
 	var best *ir.Value
 	rows := int64(-1)
 	for _, u := range ids.Uses() {
 		n := u.Node
 		switch n.Op.String() {
-		case "Cast", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Flatten", "Transpose":
-			if u.Index != 0 {
+		case "Cast", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Flatten", "Transpose", "Add", "Mul", "Sub", "Where", "Clip":
+			if u.Index != 0 && !arithmetic(n) || !n.Out[0].Type.Elem.IsInt() {
 				continue
 			}
 			if e := embeddingOf(n.Out[0]); e != nil && tableRows(e) > rows {
@@ -68,6 +69,16 @@ func embeddingOf(ids *ir.Value) *ir.Value {
 		}
 	}
 	return best
+}
+
+// arithmetic reports whether n brings ids into the range of a table, as Keras
+// does with negative ones. What they are compared to makes no ids.
+func arithmetic(n *ir.Node) bool {
+	switch n.Op.String() {
+	case "Add", "Mul", "Sub", "Where":
+		return true
+	}
+	return false
 }
 
 // onlyMeasured reports whether nothing but the shape of v is read: optimizers

@@ -62,11 +62,7 @@ func newTokens(g *ir.Graph, mask *ir.Value) *ir.Value {
 // the last token: int64[B, 1], from the named mask [B, S], which is 0 at padding.
 // Where the row is shorter it is 0.
 func fromLast(b *ir.Builder, g *ir.Graph, name string, p int64) *ir.Value {
-	mask := g.Find(name)
-	if now := newTokens(g, mask); now != nil {
-		length := b.OpA("Shape", ir.Attrs{{Name: "start", Value: int64(1)}, {Name: "end", Value: int64(2)}}, now)
-		mask = b.Op("Slice", mask, b.Neg(length), b.Ints(math.MaxInt64), b.Ints(1))
-	}
+	mask := ofTokens(b, g, name)
 	to := func(t ir.DType, v *ir.Value) *ir.Value {
 		return b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(t)}}, v)
 	}
@@ -76,4 +72,14 @@ func fromLast(b *ir.Builder, g *ir.Graph, name string, p int64) *ir.Value {
 	seen := b.Mul(to(ir.Int64, to(ir.Bool, mask)), count)
 	last := b.OpA("ReduceMax", ir.Attrs{{Name: "keepdims", Value: int64(1)}}, seen, b.Ints(1))
 	return b.Op("Max", b.Add(last, b.Constant(ir.Of([]int64{p}))), b.Constant(ir.Of([]int64{0})))
+}
+
+// ofTokens returns the part of the named mask that is of the output's positions.
+func ofTokens(b *ir.Builder, g *ir.Graph, name string) *ir.Value {
+	mask := g.Find(name)
+	if now := newTokens(g, mask); now != nil {
+		length := b.OpA("Shape", ir.Attrs{{Name: "start", Value: int64(1)}, {Name: "end", Value: int64(2)}}, now)
+		mask = b.Op("Slice", mask, b.Neg(length), b.Ints(math.MaxInt64), b.Ints(1))
+	}
+	return mask
 }

@@ -71,22 +71,29 @@ func (b *binder) neutral(n *ir.Node, call rules.Call) rules.Call {
 		}
 	}
 	linear := Linear(b.m, n, live)
+	op := b.m.Ops.Lookup(n.Op)
 	switch r := call.Rule; {
 	case r.Stops:
 		return call
+	case op != nil && op.Moves:
+		return rules.Move.MustOf()
 	case r.Conserves && (linear || !r.Linear && !r.OnlyLinear):
-		return unstabilized(call)
-	case linear:
-		return unstabilized(rules.Epsilon.MustOf())
+		return keepingNothing(n, call)
+	case linear || count == 1 && slices.Contains(homogeneous, n.Op.String()):
+		return keepingNothing(n, rules.Epsilon.MustOf())
 	case count > 1 && isProduct(n):
-		return unstabilized(rules.Bilinear.MustOf())
+		return keepingNothing(n, rules.Bilinear.MustOf())
 	case count > 1:
 		return rules.Uniform.MustOf()
 	case count == 1 && sameShape(n.In[one], n.Out[0]):
 		return rules.Identity.MustOf()
 	}
-	return unstabilized(call)
+	return keepingNothing(n, call)
 }
+
+// homogeneous are operators of another shape than their input that grow with it: the
+// contributions x ∂z/∂x add up to z, as those of linear ones do.
+var homogeneous = []string{"ReduceL1", "ReduceL2", "LpPool", "GlobalLpPool"}
 
 // isProduct reports whether n sums up products of elements of its operands.
 func isProduct(n *ir.Node) bool {
@@ -99,12 +106,17 @@ func sameShape(v, w *ir.Value) bool {
 	return w != nil && v.Type.Rank() >= 0 && slices.Equal(v.Type.Shape, w.Type.Shape)
 }
 
-// unstabilized returns a call that keeps no denominator from 0 but those that are 0.
-func unstabilized(call rules.Call) rules.Call {
+// keepingNothing returns a call that keeps no denominator from 0 but those that are 0,
+// and shares what arrives where nothing contributes: at an output that is made of
+// zeros, or of no contribution of the sign that the rule looks for.
+func keepingNothing(n *ir.Node, call rules.Call) rules.Call {
 	args := slices.Clone(call.Args)
 	for i, p := range call.Rule.Params {
-		if p.Name == "stabilizer" && slices.Contains(p.Choices, "zeros") {
+		switch {
+		case p.Name == "stabilizer" && slices.Contains(p.Choices, "zeros"):
 			args[i] = "zeros"
+		case p.Name == "absorbed" && call.Rule.Shares(n.Op):
+			args[i] = "shared"
 		}
 	}
 	return rules.Call{Rule: call.Rule, Args: args}

@@ -36,6 +36,7 @@ type Options struct {
 	Through     []Condition // lets relevance through some elements of a tensor only
 	Explain     []string    // names of the tensors to explain; none is DefaultSources
 	Targets     []Target    // what the relevance starts from; none is the argmax of the last position
+	Weights     bool        // make the weights of the targets an input of the graph: see WeightsInput
 	Temperature float64     // explain softmax(output/T); 0 is no softmax
 	TargetsOnly bool        // the outputs themselves are not wanted, save what the targets are of
 	Sums        bool        // also output relevance summed per token or pixel

@@ -205,7 +205,7 @@ func (w *walk) node(n *ir.Node) error {
 		}
 		w.c.Warn("rule %s gives relevance to inputs that are 0, which gradient form loses: %s", rule.Rule.Name, way)
 	}
-	call, to, err := w.call(n, rule)
+	call, to, converted, err := w.call(n, rule)
 	if err != nil {
 		o := describe(n)
 		w.misfits.add(diag.Errorf("LX3002", "rule %s (%s): %w", rule, n.RuleAt, err).In(w.m.File).At(o.Node, o.Op).
@@ -214,6 +214,9 @@ func (w *walk) node(n *ir.Node) error {
 	}
 	for k, i := range to {
 		w.add(n.In[i], call.Out[k])
+	}
+	if converted {
+		w.c.report.convert(n)
 	}
 	w.c.Did(rule.String(), n.String(), call.Op.String())
 	return nil
@@ -263,11 +266,12 @@ func (w *walk) letter() string {
 
 // call adds a call of the function that is rule for n, making the function if
 // there is none of the same text. It returns the call and, for each of its
-// outputs, the input of n whose relevance that is.
-func (w *walk) call(n *ir.Node, rule rules.Call) (*ir.Node, []int, error) {
+// outputs, the input of n whose relevance that is; and whether the rule was
+// converted.
+func (w *walk) call(n *ir.Node, rule rules.Call) (call *ir.Node, to []int, converted bool, err error) {
 	f := w.formula(n, rule)
 	if err := f.ctx.Err(); err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	fn := &ir.Func{Body: f.body, Attrs: f.attrs, Doc: rule.Rule.Title()}
 	text := strings.Join(f.attrs, ",") + ir.FuncText(fn)
@@ -285,14 +289,14 @@ func (w *walk) call(n *ir.Node, rule rules.Call) (*ir.Node, []int, error) {
 	for _, a := range f.attrs {
 		attrs = append(attrs, ir.Attr{Name: a, Value: rule.Attr(a)})
 	}
-	call := b.Node(name, attrs, f.args...)
+	call = b.Node(name, attrs, f.args...)
 	if err := b.Err(); err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	for k, i := range f.to {
 		call.Out[k].Type = n.In[i].Type
 	}
-	return call, f.to, nil
+	return call, f.to, f.ctx.Converted(), nil
 }
 
 func (w *walk) functionName(n *ir.Node, rule rules.Call) string {

@@ -1,6 +1,10 @@
 package passes
 
-import "time"
+import (
+	"time"
+
+	"github.com/lxtc/lxtc/ir"
+)
 
 // A Report is what a pipeline did.
 type Report struct {
@@ -26,6 +30,10 @@ type Operator struct {
 	Rule   string `json:"rule,omitempty"`
 	At     string `json:"at,omitempty"`  // the line of the rule map
 	Why    string `json:"why,omitempty"` // why it has no rule, or nothing flows
+
+	// Converted says that the rule has no gradient form for the operator: relevance is
+	// carried between the explicit form and gradients, R = z∘G and G = R/x.
+	Converted bool `json:"converted,omitempty"`
 }
 
 // A Step is what one pass did.
@@ -61,4 +69,14 @@ func (r *Report) Unruled() []Operator {
 		}
 	}
 	return ops
+}
+
+// convert notes that the rule of a node was converted.
+func (r *Report) convert(n *ir.Node) {
+	o := describe(n)
+	for i := range r.Operators {
+		if p := &r.Operators[i]; p.Node == o.Node && p.Op == o.Op {
+			p.Converted = true
+		}
+	}
 }

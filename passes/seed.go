@@ -28,16 +28,20 @@ func seed(c *Context, m *ir.Model) error {
 	if err != nil {
 		return err
 	}
+	weights, err := c.weightsInput(m)
+	if err != nil {
+		return err
+	}
 	for _, v := range values {
 		b := m.At(m.Graph, nil)
 		b.Origin = "seed <- " + v.Name
-		s := &seeder{Builder: b, c: c, m: m, y: v}
+		s := &seeder{b, c, m, v, weights}
 		var sum *ir.Value
-		for _, t := range c.Targets {
+		for k, t := range c.Targets {
 			if t.Output != v.Name {
 				continue
 			}
-			part := s.of(t)
+			part := s.of(t, k)
 			if sum == nil {
 				sum = part
 			} else {
@@ -59,38 +63,107 @@ func seed(c *Context, m *ir.Model) error {
 	return nil
 }
 
-type seeder struct {
-	*ir.Builder
-	c *Context
-	m *ir.Model
-	y *ir.Value // the output
+// WeightsInput is the input that the weights of the targets are, if they are one.
+const WeightsInput = "target_weights"
+
+// weightsInput makes the weights of the targets an input of the graph: float[n].
+// Those that the targets have are its default.
+func (c *Context) weightsInput(m *ir.Model) (*ir.Value, error) {
+	if !c.Weights {
+		return nil, nil
+	}
+	if m.Graph.Find(WeightsInput) != nil {
+		return nil, diag.Errorf("LX3004", "the model has a tensor called %s already", WeightsInput).In(m.File)
+	}
+	w := make([]float32, len(c.Targets))
+	for k, t := range c.Targets {
+		w[k] = float32(t.weight())
+	}
+	in := m.Graph.Input(WeightsInput, ir.Type{Elem: ir.Float, Shape: ir.Dims([]int{len(w)})})
+	in.Default = ir.Of(w, len(w))
+	return in, nil
 }
 
-func (s *seeder) of(t Target) *ir.Value {
-	if t.Seed {
-		return s.fromInput(t)
-	}
-	weight := t.weight()
-	if s.y.Type.Rank() == 0 { // it has no index
+type seeder struct {
+	*ir.Builder
+	c       *Context
+	m       *ir.Model
+	y       *ir.Value // the output
+	weights *ir.Value // of the targets, if they are an input; else nil
+}
+
+// of returns the relevance of y, or in gradient form the gradient, that is of target k.
+func (s *seeder) of(t Target, k int) *ir.Value {
+	switch {
+	case t.Seed:
+		return s.fromInput(t, k)
+	case t.Contrast:
+		return s.scale(s.valued(s.contrast(t)), k)
+	case t.spread():
+		return s.scale(s.spread(t), k)
+	case s.y.Type.Rank() == 0: // it has no index
 		if s.c.Form == ExplicitForm {
-			return s.Scale(s.Op("Identity", s.y), weight)
+			return s.scale(s.Op("Identity", s.y), k)
 		}
-		return s.Op("Expand", s.Scalar(weight, s.y), s.Op("Shape", s.y))
+		return s.Op("Expand", s.weight(k), s.Op("Shape", s.y))
 	}
-	idx := s.index(t)
-	zeros := s.OpA("ConstantOfShape", ir.Attrs{{Name: "value", Value: s.zero()}}, s.Op("Shape", s.y))
-	var at *ir.Value
+	idx, zeros := s.index(t), s.zeros()
 	if s.c.Form == ExplicitForm {
-		at = s.Scale(s.Op("GatherND", s.y, idx), weight)
-	} else {
-		rows := s.OpA("Shape", ir.Attrs{{Name: "end", Value: int64(-1)}}, idx)
-		at = s.Op("Expand", s.Scalar(weight, s.y), rows)
+		return s.scatter(zeros, idx, s.scale(s.Op("GatherND", s.y, idx), k))
 	}
-	out := s.OpA("ScatterND", ir.Attrs{{Name: "reduction", Value: "add"}}, zeros, idx, at)
+	rows := s.numbers(idx)
+	return s.scatter(zeros, idx, s.Op("Expand", s.weight(k), rows))
+}
+
+// weight returns the weight of target k, a scalar of y's type.
+func (s *seeder) weight(k int) *ir.Value {
+	if s.weights == nil {
+		return s.Scalar(s.c.Targets[k].weight(), s.y)
+	}
+	w := s.OpA("Gather", nil, s.weights, s.Constant(ir.Of([]int64{int64(k)})))
+	if s.y.Type.Elem != ir.Float {
+		w = s.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(s.y.Type.Elem)}}, w)
+	}
+	return w
+}
+
+// scale returns x times the weight of target k.
+func (s *seeder) scale(x *ir.Value, k int) *ir.Value {
+	if s.weights == nil {
+		return s.Scale(x, s.c.Targets[k].weight())
+	}
+	return s.Mul(x, s.weight(k))
+}
+
+// zeros returns a tensor like y that is 0.
+func (s *seeder) zeros() *ir.Value {
+	return s.OpA("ConstantOfShape", ir.Attrs{{Name: "value", Value: s.zero()}}, s.Op("Shape", s.y))
+}
+
+// numbers returns how many indices there are, as a shape.
+func (s *seeder) numbers(idx *ir.Value) *ir.Value {
+	return s.OpA("Shape", ir.Attrs{{Name: "end", Value: int64(-1)}}, idx)
+}
+
+// scatter adds x to y-like zeros at the given indices.
+func (s *seeder) scatter(zeros, idx, x *ir.Value) *ir.Value {
+	return s.like(s.OpA("ScatterND", ir.Attrs{{Name: "reduction", Value: "add"}}, zeros, idx, x))
+}
+
+// like gives x the type of y.
+func (s *seeder) like(x *ir.Value) *ir.Value {
 	if s.Err() == nil {
-		out.Type = s.y.Type
+		x.Type = s.y.Type
 	}
-	return out
+	return x
+}
+
+// valued returns a factor of the values of y as what relevance starts from.
+func (s *seeder) valued(factor *ir.Value) *ir.Value {
+	if s.c.Form == ExplicitForm {
+		return s.like(s.Mul(s.y, factor))
+	}
+	return factor
 }
 
 func (s *seeder) zero() *ir.Tensor {
@@ -104,8 +177,8 @@ func (s *seeder) zero() *ir.Tensor {
 }
 
 // fromInput makes the relevance of the output an input of the graph.
-func (s *seeder) fromInput(t Target) *ir.Value {
-	r := s.Scale(s.m.Graph.Input("R:"+t.Output, s.y.Type), t.weight())
+func (s *seeder) fromInput(t Target, k int) *ir.Value {
+	r := s.scale(s.m.Graph.Input("R:"+t.Output, s.y.Type), k)
 	if s.c.Form == ExplicitForm {
 		return r
 	}
@@ -204,7 +277,10 @@ func (s *seeder) first(at *ir.Value) *ir.Value {
 // best returns the target's class in every row, or the largest of v along the
 // axis: int64[B, 1].
 func (s *seeder) best(t Target, v *ir.Value, axis int64, rows *ir.Value) *ir.Value {
-	if t.Class == nil {
+	switch {
+	case t.Rank > 1:
+		return s.OpA("Reshape", nil, s.ranked(t, v, axis), s.Ints(-1, 1))
+	case t.Class == nil:
 		largest := s.OpA("ArgMax", ir.Attrs{{Name: "axis", Value: axis}, {Name: "keepdims", Value: int64(0)}}, v)
 		return s.OpA("Reshape", nil, largest, s.Ints(-1, 1))
 	}

@@ -30,7 +30,7 @@ func swap(c *Context, m *ir.Model) error {
 	if err != nil {
 		return err
 	}
-	c.unknownOperators(m)
+	c.idleLines(m)
 	c.report.Explained, c.report.Operators = nil, nil // a model may be swapped again
 	for _, v := range sources {
 		c.report.Explained = append(c.report.Explained, sourceName(v))
@@ -68,9 +68,9 @@ func swap(c *Context, m *ir.Model) error {
 	return nil
 }
 
-// unknownOperators warns of operators in the rule map that nobody knows: their
-// lines match nothing, most likely for a slip of the pen.
-func (c *Context) unknownOperators(m *ir.Model) {
+// idleLines warns of lines of the rule map that match nothing in any model, most
+// likely for a slip of the pen.
+func (c *Context) idleLines(m *ir.Model) {
 	known := map[string]bool{"*": true}
 	var names []string
 	for _, op := range m.Ops.All() {
@@ -80,10 +80,19 @@ func (c *Context) unknownOperators(m *ir.Model) {
 	for n := range m.Graph.Nodes() {
 		known[n.Op.String()] = true
 	}
-	for _, l := range c.Rules.Lines {
+	counted := append([]string{"*"}, linearOps...)
+	for i, l := range c.Rules.Lines {
 		for _, op := range l.Ops {
 			if !known[op] {
 				c.Warn("%s: no operator is called %s%s", l.Pos, op, diag.DidYouMean(op, names))
+			}
+		}
+		if j := c.Rules.Covered(i); j >= 0 {
+			c.Warn("%s: the line has no effect: whatever it matches, %s matches before", l.Pos, c.Rules.Lines[j].Pos)
+		}
+		for _, cond := range l.If {
+			if (cond.Text == "first" || cond.Text == "last") && !slices.ContainsFunc(l.Ops, func(op string) bool { return slices.Contains(counted, op) }) {
+				c.Warn("%s: `%s` holds for no %s: it is for %s", l.Pos, cond.Text, strings.Join(l.Ops, ", "), strings.Join(linearOps, ", "))
 			}
 		}
 	}
@@ -96,17 +105,35 @@ type binder struct {
 	flows       reach // likewise, by ways that no stopping rule cuts
 	used        reach // by a target
 	stops       map[*ir.Node]bool
-	first, last *ir.Node
+	first, last map[*ir.Node]bool
 	lines       map[*ir.Node]*rules.Line // of nodes whose rule passes something on
 }
 
+// findEnds finds the linear operators on the way between which and what is explained,
+// or the target, there is no other. There are several where ways part: queries, keys
+// and values; a shortcut around the first block; two towers.
 func (b *binder) findEnds() {
+	b.first, b.last = map[*ir.Node]bool{}, map[*ir.Node]bool{}
+	linear := func(n *ir.Node) bool {
+		return slices.Contains(linearOps, n.Op.String()) && b.depends.any(n.In) && b.used.any(n.Out)
+	}
+	behind, before := reach{}, reach{} // a linear operator
 	for n := range b.m.Graph.Nodes() {
-		if slices.Contains(linearOps, n.Op.String()) && b.depends.any(n.In) && b.used.any(n.Out) {
-			if b.first == nil {
-				b.first = n
+		is, after := linear(n), behind.any(append(n.Captured(), n.In...))
+		b.first[n] = is && !after
+		if is || after {
+			behind.mark(n)
+		}
+	}
+	for n := range b.m.Graph.Backward() {
+		is, ahead := linear(n), before.any(n.Out)
+		b.last[n] = is && !ahead
+		if is || ahead {
+			for _, v := range append(n.Captured(), n.In...) {
+				if v != nil && b.depends[v] {
+					before[v] = true
+				}
 			}
-			b.last = n
 		}
 	}
 }
@@ -165,8 +192,8 @@ func (b *binder) line(n *ir.Node) *rules.Line {
 		Node:    n,
 		Flows:   func(v *ir.Value) bool { return b.flows[v] },
 		Depends: func(v *ir.Value) bool { return b.depends[v] },
-		First:   n == b.first,
-		Last:    n == b.last,
+		First:   b.first[n],
+		Last:    b.last[n],
 	})
 }
 
@@ -289,7 +316,7 @@ func (c *Context) noRule(m *ir.Model, missing []*ir.Node) error {
 		for _, s := range c.skipped(Dequantize) {
 			e.Detail("%s: %s", s.From, s.Why)
 		}
-		return e.Help("relevance cannot pass it: add the line `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, c.Rules.Name)
+		return e.Help("relevance cannot pass it: add the line `%s => stop` %s, or use --allow-missing to let nothing flow there", n.Op, c.Rules.ToAdd())
 	}
-	return e.Help("add a line such as `%s => identity` or `%s => stop` to a rule map (lxtc rules %s > my.rules), or use --allow-missing to let nothing flow there", n.Op, n.Op, c.Rules.Name)
+	return e.Help("add a line such as `%s => identity` or `%s => stop` %s, or use --allow-missing to let nothing flow there", n.Op, n.Op, c.Rules.ToAdd())
 }

@@ -1,6 +1,8 @@
 package passes
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -12,7 +14,8 @@ import (
 )
 
 // A Target is what relevance starts from: elements of one output, each with
-// its own value times Weight, or a whole tensor that comes with the inputs.
+// its own value times Weight, or a whole tensor that comes with the inputs. Of
+// Index, Select, Class, Rank and All it has at most one.
 type Target struct {
 	// Output is an output, or a tensor inside, which becomes one: the scores
 	// before a softmax. "" is the output called logits, or else the first
@@ -20,25 +23,40 @@ type Target struct {
 	Output string
 
 	// Index is one element, an index for each axis; negative ones count from
-	// the end. Nil is the largest element of the last axis, or that of Class,
-	// for every batch row, at Position of the axis before it if there are three
-	// axes. More axes have no largest element, unless all after the second
+	// the end. Nil is the largest element of the last axis, or that of Class or
+	// Rank, for every batch row, at Position of the axis before it if there are
+	// three axes. More axes have no largest element, unless all after the second
 	// are 1.
 	Index []int64
+
+	// Select is several elements: for each axis the indices, nil for all.
+	Select Elements
 
 	// Class is, with a nil Index, one element for all batch rows, or one for
 	// each.
 	Class []int64
 
+	// Rank is the class that is the Rank-th largest in its row: 2 is the second.
+	Rank int
+
+	// All is every class.
+	All bool
+
 	// Position is where, with a nil Index. A negative one counts from the end of
 	// each row's tokens: -1 is the last, padding behind it aside.
 	Position int64
+
+	// Every is at every position that is no padding, instead of Position.
+	Every bool
 
 	// Mask is the input that is 0 at padding; "" is the one that PaddingMask
 	// finds. Without one a row's tokens end where the row does.
 	Mask string
 
 	Weight float64 // 0 is 1
+
+	// Contrast weighs each of the N-1 other classes -1/(N-1).
+	Contrast bool
 
 	// Seed makes the relevance of the output an input of the graph, called
 	// "R:" and the output's name.
@@ -48,52 +66,110 @@ type Target struct {
 // Argmax is the default target.
 var Argmax = Target{Position: -1}
 
+// Top returns the targets that are the n largest classes of a row, where t is the
+// largest.
+func (t Target) Top(n int) []Target {
+	out := make([]Target, n)
+	for i := range out {
+		out[i] = t
+		out[i].Rank = i + 1
+	}
+	return out
+}
+
 // ParseTarget reads "logits[0,11,99]", "logits[-1,3]", "logits" (its argmax),
-// "argmax", "logits[argmax@5]" (the argmax of position 5), "logits[42@-1]" (class
-// 42 at every row's last token) or "logits[42/7@-1]" (a class for each row).
+// "argmax", "logits[argmax@5]" (the argmax of position 5), "logits[rank2]" (the
+// second largest), "logits[42@-1]" (class 42 at every row's last token),
+// "logits[42/7@-1]" (a class for each row), "logits[all@:]" (every class at every
+// position), or "logits[:,-1,3|7]" and "logits[:,:,10:20]" (elements by axis). A
+// number and * before it is the weight: "-1*logits[3]".
 func ParseTarget(s string) (Target, error) {
+	weight, rest := CutWeight(s)
+	t, err := parseTarget(rest)
+	if err != nil {
+		return Target{}, diag.Errorf("LX3004", "target %q: %w", s, err).
+			Help("write OUTPUT[i,j,k], OUTPUT for its largest element, or OUTPUT[argmax@POSITION] or OUTPUT[CLASS@POSITION]; `lxtc help targets` has more")
+	}
+	t.Weight = weight
+	return t, nil
+}
+
+// CutWeight returns the factor before a target, 0 if there is none, and the rest.
+func CutWeight(s string) (weight float64, rest string) {
+	number, rest, ok := strings.Cut(s, "*")
+	w, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || w == 0 || math.IsNaN(w) || math.IsInf(w, 0) {
+		return 0, s
+	}
+	return w, rest
+}
+
+func parseTarget(s string) (Target, error) {
 	if s == "argmax" || s == "max" || s == "" {
 		return Argmax, nil
 	}
-	name, rest, ok := strings.Cut(s, "[")
+	open := strings.LastIndexByte(s, '[')
+	if open < 0 {
+		return Target{Output: s, Position: -1}, nil
+	}
+	inside, ok := strings.CutSuffix(s[open+1:], "]")
 	if !ok {
-		return Target{Output: name, Position: -1}, nil
+		return Target{}, errors.New("a closing bracket is missing")
 	}
-	bad := func(why string) (Target, error) {
-		return Target{}, diag.Errorf("LX3004", "target %q: %s", s, why).
-			Help("write OUTPUT[i,j,k], OUTPUT for its largest element, or OUTPUT[argmax@POSITION] or OUTPUT[CLASS@POSITION]")
-	}
-	rest, ok = strings.CutSuffix(rest, "]")
-	if !ok {
-		return bad("a closing bracket is missing")
-	}
-	if what, pos, at := strings.Cut(rest, "@"); at || what == "argmax" {
-		t := Target{Output: name, Position: -1}
-		if what != "argmax" {
-			classes, err := ParseClasses(what)
-			if err != nil {
-				return bad(err.Error())
-			}
-			t.Class = classes
+	return TargetIn(s[:open], inside)
+}
+
+// TargetIn reads what is in an output: what ParseTarget reads in brackets.
+func TargetIn(output, inside string) (Target, error) {
+	t := Target{Output: output, Position: -1}
+	what, pos, at := strings.Cut(inside, "@")
+	rank, ranked := strings.CutPrefix(what, "rank")
+	switch {
+	case what == "argmax":
+	case what == "all":
+		t.All = true
+	case ranked:
+		n, err := strconv.Atoi(rank)
+		if err != nil || n < 1 {
+			return t, fmt.Errorf("rank %q is no number from 1", rank)
 		}
-		if !at {
-			return t, nil
-		}
-		p, err := strconv.ParseInt(pos, 10, 64)
+		t.Rank = n
+	case at:
+		classes, err := ParseClasses(what)
 		if err != nil {
-			return bad("the position is not a number")
+			return t, err
 		}
-		t.Position = p
+		t.Class = classes
+	case strings.HasPrefix(inside, "argmax"):
+		return t, errors.New("the position is not a number")
+	default:
+		return t.atElements(inside)
+	}
+	if !at {
 		return t, nil
 	}
-	if strings.HasPrefix(rest, "argmax") {
-		return bad("the position is not a number")
+	if t.Every = pos == ":"; t.Every {
+		return t, nil
 	}
-	t := Target{Output: name}
-	for part := range strings.SplitSeq(rest, ",") {
+	var err error
+	if t.Position, err = strconv.ParseInt(pos, 10, 64); err != nil {
+		return t, errors.New("the position is not a number")
+	}
+	return t, nil
+}
+
+// atElements reads an index for each axis, or elements.
+func (t Target) atElements(s string) (Target, error) {
+	t.Position = 0
+	if strings.ContainsAny(s, ":|") {
+		var err error
+		t.Select, err = ParseElements(s)
+		return t, err
+	}
+	for part := range strings.SplitSeq(s, ",") {
 		i, err := strconv.ParseInt(strings.TrimSpace(part), 10, 64)
 		if err != nil {
-			return bad(fmt.Sprintf("index %q is not a number", strings.TrimSpace(part)))
+			return t, fmt.Errorf("index %q is not a number", strings.TrimSpace(part))
 		}
 		t.Index = append(t.Index, i)
 	}
@@ -113,9 +189,14 @@ func ParseClasses(s string) ([]int64, error) {
 	return classes, nil
 }
 
+// One reports whether t is one element of every batch row, or one of all.
+func (t Target) One() bool {
+	return !t.spread() && !t.Seed && !t.Contrast
+}
+
 // Element returns the index of the one element that t is of in a batch row of an
-// output of the given rank: Index, or that of the row's class; nil if that is the
-// largest. A position stays as it is, and may count from the end.
+// output of the given rank: Index, or that of the row's class; nil if that is one of
+// the largest. A position stays as it is, and may count from the end.
 func (t Target) Element(row, rank int) []int64 {
 	if t.Index != nil || t.Class == nil {
 		return t.Index
@@ -132,6 +213,17 @@ func (t Target) Element(row, rank int) []int64 {
 	return index
 }
 
+// Largest returns the place of the largest score, or of the one that has the
+// target's rank; of equal ones the first.
+func (t Target) Largest(scores []float64) int {
+	at := make([]int, len(scores))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortStableFunc(at, func(i, k int) int { return cmp.Compare(scores[k], scores[i]) })
+	return at[max(t.Rank, 1)-1]
+}
+
 // weight returns the factor of the target's relevance.
 func (t Target) weight() float64 {
 	if t.Weight == 0 {
@@ -140,26 +232,49 @@ func (t Target) weight() float64 {
 	return t.Weight
 }
 
-// String returns t as ParseTarget reads it, if its weight is 1.
+// String returns t as ParseTarget reads it, but for a contrast.
 func (t Target) String() string {
 	out := t.Output
 	switch {
 	case t.Seed:
-		return "R:" + out
+		out = "R:" + out
 	case t.Index != nil && len(t.Index) == 0: // a scalar
 	case t.Index != nil:
 		out += "[" + joinInts(t.Index, ",") + "]"
-	case t.Class != nil:
-		out += fmt.Sprintf("[%s@%d]", joinInts(t.Class, "/"), t.Position)
-	case t.Position == -1:
-		out += "[argmax]"
+	case t.Select != nil:
+		out += "[" + t.Select.String() + "]"
 	default:
-		out += fmt.Sprintf("[argmax@%d]", t.Position)
+		out += "[" + t.class() + t.position() + "]"
 	}
 	if t.weight() != 1 {
-		out = fmt.Sprintf("%g·%s", t.Weight, out)
+		out = fmt.Sprintf("%g*%s", t.Weight, out)
+	}
+	if t.Contrast {
+		out += " rather than the others"
 	}
 	return out
+}
+
+func (t Target) class() string {
+	switch {
+	case t.All:
+		return "all"
+	case t.Class != nil:
+		return joinInts(t.Class, "/")
+	case t.Rank > 0:
+		return fmt.Sprintf("rank%d", t.Rank)
+	}
+	return "argmax"
+}
+
+func (t Target) position() string {
+	switch {
+	case t.Every:
+		return "@:"
+	case t.Position == -1 && t.Class == nil:
+		return ""
+	}
+	return fmt.Sprintf("@%d", t.Position)
 }
 
 func joinInts(xs []int64, sep string) string {
@@ -196,7 +311,12 @@ func (t *Target) resolve(m *ir.Model) (*ir.Value, error) {
 	case !v.Type.Elem.IsFloat():
 		return nil, diag.Errorf("LX3004", "output %q is %s, and relevance starts at a floating point output", t.Output, v.Type).In(m.File)
 	case t.Index != nil && v.Type.Rank() >= 0 && len(t.Index) != v.Type.Rank():
-		return nil, diag.Errorf("LX3004", "target %s has %d indices, and %s is %s", t, len(t.Index), t.Output, v.Type).In(m.File)
+		return nil, diag.Errorf("LX3004", "target %s has %d indices, and %s is %s", t, len(t.Index), t.Output, v.Type).In(m.File).
+			Help("a : stands for all of an axis, as in %s[:,1]", t.Output)
+	case t.Every && v.Type.Rank() != 3:
+		return nil, diag.Errorf("LX3004", "target %s is at every position, and %s is %s, not [batch, position, class]", t, t.Output, v.Type).In(m.File)
+	case t.Contrast && (v.Type.Rank() == 0 || ClassAxis(v.Type.Shape) < 0):
+		return nil, diag.Errorf("LX3004", "target %s: %s is %s, which has no axis of classes to compare", t, t.Output, v.Type).In(m.File)
 	}
 	if err := t.Inside(v.Type.Shape); err != nil {
 		return nil, diag.Errorf("LX3004", "target %s: %w", t, err).In(m.File)
@@ -214,10 +334,10 @@ func (t Target) Inside(shape []ir.Dim) error {
 			}
 		}
 	}
-	if t.Index != nil || t.Seed {
-		return nil
+	if err := t.Select.inside(shape); err != nil {
+		return err
 	}
-	if len(shape) == 3 {
+	if t.Index == nil && t.Select == nil && !t.Seed && !t.Every && len(shape) == 3 {
 		if err := inRange(shape[1], t.Position); err != nil {
 			return fmt.Errorf("position: %w", err)
 		}
@@ -227,12 +347,19 @@ func (t Target) Inside(shape []ir.Dim) error {
 
 // classesInside checks the classes, and that there is one or one for each row.
 func (t Target) classesInside(shape []ir.Dim) error {
-	if t.Class == nil || len(shape) == 0 {
+	if len(shape) == 0 || t.Index != nil || t.Select != nil {
 		return nil
 	}
 	classes := shape[len(shape)-1]
 	if len(shape) > 3 {
 		classes = shape[1]
+	}
+	n, known := classes.Num()
+	switch {
+	case known && int64(t.Rank) > n:
+		return fmt.Errorf("rank %d of %d classes", t.Rank, n)
+	case known && t.Contrast && n == 1:
+		return fmt.Errorf("there are no other classes to compare with")
 	}
 	for _, k := range t.Class {
 		if err := inRange(classes, k); err != nil {
@@ -323,7 +450,7 @@ func aim(c *Context, m *ir.Model) error {
 // findMask gives t the name of the input that tells padding from tokens, if its
 // position counts from the last token.
 func (t *Target) findMask(m *ir.Model, v *ir.Value) error {
-	if t.Index != nil || t.Seed || t.Position >= 0 || v.Type.Rank() != 3 {
+	if t.Index != nil || t.Select != nil || t.Seed || t.Position >= 0 && !t.Every || v.Type.Rank() != 3 {
 		t.Mask = ""
 		return nil
 	}

@@ -28,6 +28,19 @@ func TestParseTarget(t *testing.T) {
 		{"logits[42/-7@5]", passes.Target{Output: "logits", Class: []int64{42, -7}, Position: 5}},
 		{"logits[0,11,99]", passes.Target{Output: "logits", Index: []int64{0, 11, 99}}},
 		{"logits[-1, 3]", passes.Target{Output: "logits", Index: []int64{-1, 3}}},
+		{"logits[rank2]", passes.Target{Output: "logits", Rank: 2, Position: -1}},
+		{"logits[rank3@5]", passes.Target{Output: "logits", Rank: 3, Position: 5}},
+		{"logits[all]", passes.Target{Output: "logits", All: true, Position: -1}},
+		{"logits[all@:]", passes.Target{Output: "logits", All: true, Every: true, Position: -1}},
+		{"logits[argmax@:]", passes.Target{Output: "logits", Every: true, Position: -1}},
+		{"logits[3@:]", passes.Target{Output: "logits", Class: []int64{3}, Every: true, Position: -1}},
+		{"logits[:, 1]", passes.Target{Output: "logits", Select: passes.Elements{nil, {1}}}},
+		{"logits[0,-1,3|7|-2]", passes.Target{Output: "logits", Select: passes.Elements{{0}, {-1}, {3, 7, -2}}}},
+		{"logits[:,:,2:5|9]", passes.Target{Output: "logits", Select: passes.Elements{nil, nil, {2, 3, 4, 9}}}},
+		{"-1*logits[3@-1]", passes.Target{Output: "logits", Class: []int64{3}, Position: -1, Weight: -1}},
+		{"0.5*logits[0,1]", passes.Target{Output: "logits", Index: []int64{0, 1}, Weight: 0.5}},
+		{"a*b[1]", passes.Target{Output: "a*b", Index: []int64{1}}},
+		{"/x[0]/y[1,2]", passes.Target{Output: "/x[0]/y", Index: []int64{1, 2}}},
 		{"/head/out.0[7]", passes.Target{Output: "/head/out.0", Index: []int64{7}}},
 	} {
 		got, err := passes.ParseTarget(tt.text)
@@ -54,7 +67,12 @@ func TestParseTarget(t *testing.T) {
 		"logits[argmax 5]":  "the position is not a number",
 		"logits[argmax5]":   "the position is not a number",
 		"logits[1.5]":       `index "1.5" is not a number`,
-		"logits[1][2]":      `index "1][2" is not a number`,
+		"logits[rank0]":     `rank "0" is no number from 1`,
+		"logits[all@x]":     "the position is not a number",
+		"logits[:,2:]":      `"2:" is no span; write both its ends`,
+		"logits[:,3:3]":     `span "3:3" holds nothing`,
+		"logits[:,1||2]":    `"" is no index`,
+		"x*logits[1":        "a closing bracket is missing",
 		"logits[argmax@5]]": "the position is not a number",
 	} {
 		if _, err := passes.ParseTarget(text); err == nil || !strings.Contains(err.Error(), want) {
@@ -111,7 +129,7 @@ func TestTargetByAlias(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"y[argmax@1]", "-1·y[argmax@0]"}
+		want := []string{"y[argmax@1]", "-1*y[argmax@0]"}
 		if d := cmp.Diff(want, r.Targets); d != "" {
 			t.Error(d)
 		}

@@ -1,9 +1,7 @@
 package passes
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/lxtc/lxtc/internal/diag"
@@ -16,71 +14,62 @@ import (
 // conditions on one tensor let through what any of them does; on tensors one
 // behind the other relevance must pass all.
 type Condition struct {
-	Tensor string    // its name in the file
-	Index  [][]int64 // for each axis the indices that are let through, nil for all; missing axes are all
+	Tensor string // its name in the file
+	Index  Elements
+
+	// Input leaves the choice to each run: relevance is multiplied by an input of
+	// the graph, called "mask:" and the name of the tensor, that broadcasts to it,
+	// and is 1 if it is not given. Index is then nil.
+	Input bool
 }
 
 // ParseCondition reads "TENSOR[:,3]" or "TENSOR[:,0|5,-1]": indices of each
 // axis, or : for all of them.
 func ParseCondition(s string) (Condition, error) {
 	bad := func(why string) (Condition, error) {
-		return Condition{}, diag.Errorf("LX3006", "condition %q: %s", s, why).Help("write TENSOR[:,3] for channel 3, or TENSOR[:,0|5] for 0 and 5")
+		return Condition{}, diag.Errorf("LX3006", "condition %q: %s", s, why).Help("write TENSOR[:,3] for channel 3, or TENSOR[:,0|5|8:12] for several")
 	}
 	open := strings.LastIndexByte(s, '[')
 	if open <= 0 || !strings.HasSuffix(s, "]") {
 		return bad("no indices in brackets")
 	}
-	c := Condition{Tensor: s[:open]}
-	for axis := range strings.SplitSeq(s[open+1:len(s)-1], ",") {
-		var index []int64
-		if axis = strings.TrimSpace(axis); axis != ":" {
-			for word := range strings.SplitSeq(axis, "|") {
-				i, err := strconv.ParseInt(strings.TrimSpace(word), 10, 64)
-				if err != nil {
-					return bad(fmt.Sprintf("%q is no index", strings.TrimSpace(word)))
-				}
-				index = append(index, i)
-			}
-		}
-		c.Index = append(c.Index, index)
-	}
-	if !slices.ContainsFunc(c.Index, func(index []int64) bool { return index != nil }) {
+	index, err := ParseElements(s[open+1 : len(s)-1])
+	switch {
+	case err != nil:
+		return bad(err.Error())
+	case index.whole():
 		return bad("it lets everything through")
 	}
-	return c, nil
+	return Condition{Tensor: s[:open], Index: index}, nil
 }
 
-// String returns c as ParseCondition reads it.
+// String returns c as ParseCondition reads it, if it is no input.
 func (c Condition) String() string {
-	axes := make([]string, len(c.Index))
-	for a, index := range c.Index {
-		words := make([]string, len(index))
-		for i, k := range index {
-			words[i] = strconv.FormatInt(k, 10)
-		}
-		axes[a] = strings.Join(words, "|")
-		if index == nil {
-			axes[a] = ":"
-		}
+	if c.Input {
+		return maskName(c.Tensor)
 	}
-	return c.Tensor + "[" + strings.Join(axes, ",") + "]"
+	return c.Tensor + "[" + c.Index.String() + "]"
 }
+
+// maskName is the input that a condition of a run has.
+func maskName(tensor string) string { return "mask:" + tensor }
 
 // conditions resolves the conditions.
 func (c *Context) conditions(m *ir.Model) (map[*ir.Value][]Condition, error) {
 	by := map[*ir.Value][]Condition{}
 	for _, k := range c.Through {
 		v := m.Graph.Find(k.Tensor)
-		if v == nil || v.IsConst() {
-			var names []string
-			for v := range m.Graph.Values() {
-				names = append(names, v.Name)
-			}
-			return nil, diag.Errorf("LX3006", "condition %s: no tensor is called %q%s", k, k.Tensor, diag.DidYouMean(k.Tensor, names)).In(m.File).
-				Help("`lxtc dump --after input` lists the tensors")
-		}
-		if rank := v.Type.Rank(); len(k.Index) > rank {
+		switch {
+		case v == nil || v.IsConst():
+			return nil, diag.Errorf("LX3006", "condition %s: no tensor is called %q%s", k, k.Tensor, diag.DidYouMean(k.Tensor, valueNames(m.Graph))).In(m.File).
+				Help("`lxtc inspect -v` lists the tensors of a model")
+		case v.Type.Rank() < 0:
+			return nil, diag.Errorf("LX3006", "condition %s: the rank of %s is unknown", k, v).In(m.File)
+		case len(k.Index) > v.Type.Rank():
 			return nil, diag.Errorf("LX3006", "condition %s has %d axes, and %s is %s", k, len(k.Index), v, v.Type).In(m.File)
+		}
+		if err := k.Index.inside(v.Type.Shape); err != nil {
+			return nil, diag.Errorf("LX3006", "condition %s: %w", k, err).In(m.File)
 		}
 		by[v] = append(by[v], k)
 	}
@@ -96,75 +85,48 @@ func (w *walk) through(v *ir.Value) error {
 	delete(w.conditions, v)
 	b := w.m.At(w.m.Graph, nil)
 	b.Origin = "relevance/through <- " + v.Name
-	var mask *ir.Value
+	var any *ir.Value
 	for _, c := range conditions {
-		one, err := c.mask(b, v, r)
-		if err != nil {
-			return diag.Errorf("LX3006", "condition %s: %w", c, err).In(w.m.File)
-		}
-		if mask != nil {
-			one = b.Op("Max", mask, one)
-		}
-		mask = one
 		w.c.Did("through", c.String(), "")
+		if c.Input {
+			mask, err := w.maskInput(c, v, r)
+			if err != nil {
+				return err
+			}
+			r = b.Mul(r, mask)
+			continue
+		}
+		one := c.Index.mask(b, v)
+		if any != nil {
+			one = b.Op("Or", any, one)
+		}
+		any = one
 	}
-	w.arrives[v] = b.Op("Where", b.Op("Greater", mask, b.Scalar(0, r)), r, b.Scalar(0, r))
+	if any != nil {
+		r = b.Op("Where", any, r, b.Scalar(0, r))
+	}
+	if b.Err() == nil {
+		r.Type = ir.Type{Elem: r.Type.Elem, Shape: v.Type.Shape}
+	}
+	w.arrives[v] = r
 	return b.Err()
 }
 
-// mask returns 1 where c lets relevance through, of the type of r, with an axis
-// of length 1 where it lets all through.
-func (c Condition) mask(b *ir.Builder, v, r *ir.Value) (*ir.Value, error) {
-	shape, total := make([]int, v.Type.Rank()), 1
-	for a := range shape {
-		shape[a] = 1
-		if a >= len(c.Index) || c.Index[a] == nil {
-			continue
-		}
-		n, known := v.Type.Shape[a].Num()
-		if !known {
-			return nil, fmt.Errorf("axis %d of %s has no length that is known before the model runs; select heads, channels or neurons", a, v.Type)
-		}
-		for _, k := range c.Index[a] {
-			if k >= n || k < -n {
-				return nil, fmt.Errorf("index %d of axis %d is outside 0…%d", k, a, n-1)
-			}
-		}
-		if n > maxMask/int64(total) { // n is not 0: an index is inside
-			return nil, fmt.Errorf("a mask of so many elements is too large")
-		}
-		shape[a], total = int(n), total*int(n)
+// maskInput returns the input that relevance at v is multiplied by: of any shape that
+// broadcasts to v, and 1 by default.
+func (w *walk) maskInput(c Condition, v, r *ir.Value) (*ir.Value, error) {
+	name := maskName(c.Tensor)
+	if w.m.Graph.Find(name) != nil {
+		return nil, diag.Errorf("LX3006", "the model has a tensor %q already", name).In(w.m.File)
 	}
-	mask := make([]float32, total)
-	at := make([]int, len(shape))
-	for i := range mask {
-		mask[i] = 1
-		for a := range at {
-			if a < len(c.Index) && c.Index[a] != nil && !c.lets(a, at[a], shape[a]) {
-				mask[i] = 0
-			}
-		}
-		for a := len(at) - 1; a >= 0; a-- {
-			if at[a]++; at[a] < shape[a] {
-				break
-			}
-			at[a] = 0
-		}
+	one, err := ir.Scalar(r.Type.Elem, 1)
+	if err != nil {
+		return nil, err
 	}
-	x := b.Constant(ir.Of(mask, shape...))
-	if r.Type.Elem != ir.Float {
-		x = b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(r.Type.Elem)}}, x)
-	}
-	return x, nil
-}
-
-// maxMask bounds the elements of a condition's mask: as many as a large layer
-// has neurons, squared.
-const maxMask = 1 << 28
-
-// lets reports whether c lets index i of n of an axis through.
-func (c Condition) lets(axis, i, n int) bool {
-	return slices.Contains(c.Index[axis], int64(i)) || slices.Contains(c.Index[axis], int64(i-n))
+	one.Shape = slices.Repeat([]int{1}, v.Type.Rank())
+	mask := w.m.Graph.Input(name, ir.Type{Elem: r.Type.Elem, Shape: slices.Repeat([]ir.Dim{ir.Unknown}, v.Type.Rank())})
+	mask.Default = one
+	return mask, nil
 }
 
 // unmet fails for a condition that no relevance arrives at: its tensor is not

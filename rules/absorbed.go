@@ -24,6 +24,12 @@ func (c Call) Redistributes() bool { return c.optional("absorbed", "kept") != "k
 // or the stabilizer takes.
 func (c Call) KeepsNothing() bool { return c.optional("absorbed", "kept") == "shared" }
 
+// Shares reports whether the rule can hand on what an operator would keep, which takes
+// knowing which inputs an output is made of.
+func (r *Rule) Shares(op ir.OpName) bool {
+	return makingOf(op) != unknown && (r.Linear || r.OnlyLinear || hasWeights(op) || makingOf(op) == elementwise && r == LayerNormEpsilon)
+}
+
 // optional returns the argument for a parameter that the rule may not have.
 func (c Call) optional(name, otherwise string) string {
 	if i := slices.IndexFunc(c.Rule.Params, func(p Param) bool { return p.Name == name }); i >= 0 {
@@ -38,13 +44,16 @@ func (c Call) optional(name, otherwise string) string {
 //	D_j = R_j - handed_j,  R_i += Σ_j c_ij D_j / Σ_k c_kj
 //
 // If it is shared, c_ij is 1 for the inputs i that output j is made of; if it is
-// for active ones, |x_i ∂z_j/∂x_i|.
-func (c *Context) settle(rs []*ir.Value, handed *ir.Value) []*ir.Value {
+// for active ones, |x_i ∂z_j/∂x_i|. Of what is not handed on, constants take a
+// share; nil is nothing.
+func (c *Context) settle(rs []*ir.Value, handed, constants *ir.Value) []*ir.Value {
 	if !c.Call.Redistributes() {
+		c.note(handed, constants)
 		return rs
 	}
 	_, r := c.Arriving()
-	rs, _ = c.give(rs, c.Node, c.Sub(r, handed), c.byContribution())
+	rs, rest := c.give(rs, c.Node, c.Sub(r, handed), c.byContribution())
+	c.keep(rest)
 	return rs
 }
 
@@ -63,12 +72,13 @@ const (
 	product            // of rows or patches, each element times others
 )
 
-// makings are the operators that are linear, or may be, in some of their inputs.
+// makings are the operators that are linear, or may be, in some of their inputs, and
+// norms, which grow with them.
 var makings = map[string]making{
 	"Add": elementwise, "Sub": elementwise, "Sum": elementwise, "Mean": elementwise, "Mul": elementwise, "Div": elementwise, "Neg": elementwise,
 	"BatchNormalization": elementwise, "LayerNormalization": elementwise, "GroupNormalization": elementwise, "InstanceNormalization": elementwise,
 	"ReduceSum": window, "ReduceMean": window, "AveragePool": window, "GlobalAveragePool": window, "CumSum": window, "Resize": window, "RoiAlign": window,
-	"ScatterElements": window, "ScatterND": window,
+	"ScatterElements": window, "ScatterND": window, "ReduceL1": window, "ReduceL2": window, "LpPool": window, "GlobalLpPool": window,
 	"MatMul": product, "Gemm": product, "Conv": product, "ConvTranspose": product, "Einsum": product, "lxt.Linear": product,
 }
 
@@ -171,11 +181,17 @@ func (c *Context) orOne(v *ir.Value) *ir.Value {
 func (c *Context) made() *ir.Value {
 	z := c.Node.Out[0]
 	if b := c.addedBias(); b != nil {
-		return c.Sub(z, b)
+		switch {
+		case !c.Want[biasOf(c.Node)]:
+			return c.Sub(z, b)
+		case c.Wanted() == 1: // of a product of constants
+			return c.like(z, b)
+		}
+		return z
 	}
 	in := slices.Clone(c.Node.In)
 	switch c.Node.Op.Name {
-	case "Add", "Sub", "Sum", "Mean", "ScatterElements", "ScatterND":
+	case "Add", "Sub", "Sum", "Mean", "Concat", "Where", "ScatterElements", "ScatterND":
 		// Not z less the constants, for a mask of -∞.
 		constant := false
 		for i, v := range in {

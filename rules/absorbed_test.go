@@ -228,7 +228,7 @@ func TestAbsorbedRefused(t *testing.T) {
 		{"epsilon(shared)", "z = Mul (x, x)", "is for operators that are linear in what is explained, and Mul is not"},
 		{"epsilon(active)", "z = Div (x, u)", "put a line above, such as `Div => epsilon`, without absorbed"},
 		{"epsilon(shared)", "z = Transpose (x)", "and Transpose is none: it does not say which inputs an output is made of"},
-		{"bilinear(shared)", "z = Add (x, u)", "is for products of operands, and Add is none"},
+		{"bilinear(shared)", "z = Add (x, u)", "divides between the factors of a product, and Add is none"},
 	} {
 		m := absorberModel(t, tt.model)
 		rm, err := rules.Parse("test.rules", "* => "+tt.rule, rules.Standard())

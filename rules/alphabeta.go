@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"slices"
-
-	"github.com/lxtc/lxtc/ir"
-)
+import "github.com/lxtc/lxtc/ir"
 
 // ZPlus keeps positive contributions only: zennit's ZPlus, the αβ rule with
 // α = 1 and β = 0.
@@ -17,6 +13,7 @@ var ZPlus = &Rule{
 	Params: bySign(),
 	Dialects: []Dialect{
 		{"zennit", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed"}},
+		{"lxt", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed", "border=1e-10"}},
 		{"captum", []string{"eps=1e-9", "stabilizer=sign", "bias=full", "inputs=plain"}},
 		{"innvestigate", []string{"eps=1e-7", "stabilizer=zeros", "bias=zero", "inputs=signed"}},
 		{"innvestigate-fast", []string{"eps=1e-7", "stabilizer=zeros", "bias=zero", "inputs=plain"}},
@@ -37,9 +34,10 @@ var AlphaBeta = &Rule{
 	Name: "alphabeta",
 	Doc: "weigh positive against negative contributions\n\n" +
 		"z⁺ = x⁺w⁺ + x⁻w⁻ + b⁺, z⁻ = x⁺w⁻ + x⁻w⁺ + b⁻, R_x = α (x⁺ (s⁺w⁺) + x⁻ (s⁺w⁻)) - β (x⁺ (s⁻w⁻) + x⁻ (s⁻w⁺)), s± = R / (z± + ε), β = α - 1. zennit's AlphaBeta; Bach et al. 2015.",
-	Params: bySign(Param{Name: "alpha", Default: "2", List: true, Doc: "the weight of positive contributions, or for each output channel: 2/1/1; β is α - 1"}),
+	Params: bySign(Param{Name: "alpha", Default: "2", List: true, Doc: "the weight of positive contributions, or for each output channel: 2/1/1; β is α - 1", Refuse: atLeast(1)}),
 	Dialects: []Dialect{
 		{"zennit", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed"}},
+		{"lxt", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed", "border=1e-10"}},
 		{"innvestigate", []string{"eps=1e-7", "stabilizer=zeros", "bias=full", "inputs=signed"}},
 	},
 	Conserves:  true,
@@ -48,9 +46,6 @@ var AlphaBeta = &Rule{
 		l := signsOf(c)
 		_, r := c.Arriving()
 		up, down := l.split(c.Pos, c.NegPart, l.changed(c.Pos)), l.split(c.NegPart, c.Pos, l.changed(c.NegPart))
-		if _, free := c.Call.Free("alpha"); !free && slices.Min(c.Call.Attr("alpha").([]float32)) < 1 {
-			c.Fail("rule alphabeta: alpha is %s, want at least 1", c.Call.Word("alpha"))
-		}
 		u := up.z()
 		if alpha, known := c.Call.Float("alpha"); known && alpha == 1 {
 			return l.share(flow{up, c.Ratio(r, u), u})

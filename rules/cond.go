@@ -1,13 +1,14 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/lxtc/lxtc/internal/diag"
-	"github.com/lxtc/lxtc/ir"
 )
 
 // A Cond is a condition of a rule map's line.
@@ -50,8 +51,8 @@ var conditions = []condition{
 		}
 		return names
 	})},
-	{"first", "", "the first linear operator after what is explained", plain(func(s Subject) bool { return s.First })},
-	{"last", "", "the last linear operator before the target", plain(func(s Subject) bool { return s.Last })},
+	{"first", "", "a linear operator between which and what is explained there is no other: the first layer", plain(func(s Subject) bool { return s.First })},
+	{"last", "", "a linear operator between which and the target there is no other: the last layer", plain(func(s Subject) bool { return s.Last })},
 }
 
 // Conditions lists the conditions that a map may use, each with its meaning.
@@ -69,7 +70,10 @@ func Conditions() [][2]string {
 // parseCond reads one condition: "linear", "not gate", "const(1)".
 func parseCond(text string) (Cond, error) {
 	c := Cond{Text: text}
-	rest, negated := strings.CutPrefix(text, "not ")
+	rest, negated := strings.CutPrefix(text, "not")
+	if negated = negated && (rest == "" || unicode.IsSpace(rune(rest[0]))); !negated {
+		rest = text
+	}
 	c.Not = negated
 	name, arg, hasArg := strings.Cut(strings.TrimSpace(rest), "(")
 	i := slices.IndexFunc(conditions, func(c condition) bool { return c.name == name })
@@ -77,6 +81,14 @@ func parseCond(text string) (Cond, error) {
 		names := make([]string, len(conditions))
 		for i, c := range conditions {
 			names[i] = c.name
+		}
+		switch word, more, _ := strings.Cut(strings.TrimSpace(rest), " "); {
+		case name == "":
+			return c, errors.New("a condition is missing after `not`")
+		case negated && word == "not":
+			return c, errors.New("`not` stands twice")
+		case more != "" && slices.Contains(names, word):
+			return c, fmt.Errorf("%q follows condition %s: conditions are separated by commas, and all of them must hold", strings.TrimSpace(more), word)
 		}
 		return c, fmt.Errorf("no condition is called %q%s (there are %s)", name, diag.DidYouMean(name, names), strings.Join(names, ", "))
 	}
@@ -110,20 +122,6 @@ func live(s Subject) int {
 		}
 	}
 	return k
-}
-
-func isGate(s Subject) bool {
-	if len(s.Node.Out) == 0 {
-		return false
-	}
-	y := s.Node.Out[0]
-	return slices.ContainsFunc(y.Uses(), func(u ir.Use) bool {
-		if u.Node.Op != (ir.OpName{Name: "Mul"}) {
-			return false
-		}
-		other := u.Node.In[1-u.Index]
-		return s.Depends(other) && !computedFrom(other, y) // else the other factor is the gate
-	})
 }
 
 func plain(f func(s Subject) bool) func(string) (func(Subject) bool, error) {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/lxtc/lxtc/ir"
 )
@@ -19,10 +20,13 @@ type Context struct {
 	// be nil.
 	NonNegative []bool
 
-	// Inputs are the free parameters of the call, by the name of the rule's
-	// parameter: scalars of type float, or lists.
+	// Inputs are parameters of the call that come from outside, by the name of the
+	// rule's parameter: free ones, as scalars of type float or as lists. The others
+	// are attributes of the function that holds the rule's formula.
 	Inputs map[string]*ir.Value
 
+	account *Account // what the rule keeps, if somebody asks
+	border  bool     // whether the rule was converted at its border
 	params  map[string]*ir.Value
 	factors map[*ir.Value]*ir.Value // of what Times returned: v of x∘v
 }
@@ -76,7 +80,9 @@ func (c *Context) ParamAlong(name string, x *ir.Value, axis int) *ir.Value {
 		have = f.Len
 	} else {
 		have = len(c.Call.Attr(name).([]float32))
-		v = c.OpA("Constant", ir.Attrs{{Name: "value_floats", Value: ir.Ref{Name: name, Kind: []float32(nil)}}})
+		if v == nil {
+			v = c.OpA("Constant", ir.Attrs{{Name: "value_floats", Value: ir.Ref{Name: name, Kind: []float32(nil)}}})
+		}
 	}
 	if have > 1 && axis < rank {
 		if want, ok := x.Type.Shape[axis].Num(); ok && int64(have) != want {
@@ -268,9 +274,13 @@ func (c *Context) Gradient() []*ir.Value {
 	return c.converted()
 }
 
+// Converted reports whether Gradient had to convert the explicit form.
+func (c *Context) Converted() bool { return c.border }
+
 // converted is the explicit form in terms of gradients: R = z∘G goes in, and
 // G = R/x comes out.
 func (c *Context) converted() []*ir.Value {
+	c.border = true
 	for i, g := range c.R {
 		if g != nil {
 			c.R[i] = c.Mul(c.finite(c.Node.Out[i]), g)
@@ -281,7 +291,7 @@ func (c *Context) converted() []*ir.Value {
 	for i, r := range rs {
 		switch x := c.Node.In[i]; {
 		case r == nil:
-		case c.factors[r] != nil:
+		case c.factors[r] != nil && !c.Call.divides():
 			out[i] = c.factors[r]
 		default:
 			out[i] = c.over(r, x)
@@ -306,10 +316,37 @@ func (c *Context) finite(z *ir.Value) *ir.Value {
 // over is G = R/x, and 0 where x is 0: there R = x∘G carries nothing, and a G
 // without bounds would be nonsense before a quantization that made the zero.
 func (c *Context) over(r, x *ir.Value) *ir.Value {
-	g := c.Div(r, c.awayFromZero(x, c.Scalar(borderEps, x)))
+	g := c.Div(r, c.pastBorder(x))
 	return c.Op("Where", c.Op("Equal", x, c.Scalar(0, x)), c.Scalar(0, g), g)
+}
+
+// pastBorder is x, kept from zero.
+func (c *Context) pastBorder(x *ir.Value) *ir.Value {
+	if !c.Call.divides() {
+		return c.awayFromZero(x, c.Scalar(borderEps, x))
+	}
+	border := c.Param("border", x)
+	if c.Call.optional("bordered", "sign") == "plus" {
+		return c.Add(x, border)
+	}
+	return c.awayFromZero(x, border)
 }
 
 // borderEps keeps G = R/x finite near x = 0, where R is small as well unless the
 // rule is AtZero. It is zennit's and LXT's value for the same conversion.
 const borderEps = 1e-10
+
+// border is a parameter of rules whose relevance is x∘v.
+func border() Param {
+	return Param{
+		Name: "border", Default: "0", Quiet: true,
+		Doc: "gradient form: how far x is kept from zero where relevance is divided by it; 0 divides by nothing, for R is x∘v",
+	}
+}
+
+// divides reports whether the gradient form divides by x though it need not.
+func (c Call) divides() bool {
+	word := c.optional("border", "0")
+	f, err := strconv.ParseFloat(word, 64)
+	return err != nil || f != 0 // a free parameter is no number
+}

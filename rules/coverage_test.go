@@ -13,7 +13,7 @@ import (
 // describes.
 var unruled = map[string]string{
 	"Exp": statistics, "Log": statistics, "Reciprocal": statistics, "Abs": statistics,
-	"ReduceProd": statistics, "ReduceSumSquare": statistics, "ReduceLogSum": statistics, "ReduceLogSumExp": statistics, "LpPool": statistics,
+	"ReduceProd": statistics, "ReduceSumSquare": statistics, "ReduceLogSum": statistics, "LpPool": statistics,
 
 	"Sin": periodic, "Cos": periodic, "Tan": periodic, "Mod": periodic,
 	"Sinh": unusual, "Cosh": unusual, "Asin": unusual, "Acos": unusual, "Atan": unusual, "Asinh": unusual, "Acosh": unusual, "Atanh": unusual,
@@ -21,7 +21,6 @@ var unruled = map[string]string{
 	"MeanVarianceNormalization": "no exporter writes it, and it has no form with its statistics held constant",
 	"DeformConv":                "its offsets depend on its input, and no rule shares relevance with them",
 	"CumProd":                   unusual, "Det": unusual,
-	"LogSoftmax": "explain the logits before it: a log probability has a constant that no input answers for",
 }
 
 const (

@@ -8,7 +8,7 @@ var DeepTaylor = &Rule{
 	Name: "deep-taylor",
 	Doc: "first order Taylor expansion at a part of the input\n\n" +
 		"With x̃ = t x: R_i = (x_i - x̃_i) (∂f/∂x_i at x̃)ᵀ (R / (f(x) - f(x̃) + ε)). A bias cancels; of Relu and of linear operators nothing else is left out. Montavon et al. 2017, eq. 5, with the root on the way from 0 to x.",
-	Params: append([]Param{{Name: "at", Default: "0.5", Doc: "t, where to expand: 0 is at zero, and 1 would be at x"}}, stabilized("1e-6")...),
+	Params: append([]Param{{Name: "at", Default: "0.5", Doc: "t, where to expand: 0 is at zero, and 1 would be at x", Refuse: belowOne}}, stabilized("1e-6")...),
 	Relevance: func(c *Context) []*ir.Value {
 		z, r := c.Arriving()
 		in := append([]*ir.Value(nil), c.Node.In...)
@@ -24,4 +24,11 @@ var DeepTaylor = &Rule{
 			return c.Times(i, c.Mul(c.Sub(c.Scalar(1, x), c.Param("at", x)), vs[i]))
 		})
 	},
+}
+
+func belowOne(t float32) string {
+	if t < 0 || t >= 1 {
+		return "want at least 0 and less than 1"
+	}
+	return ""
 }

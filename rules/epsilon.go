@@ -1,11 +1,15 @@
 package rules
 
-import "github.com/lxtc/lxtc/ir"
+import (
+	"slices"
+
+	"github.com/lxtc/lxtc/ir"
+)
 
 // The parameters of every rule that divides by z.
 func stabilized(eps string) []Param {
 	return []Param{
-		{Name: "eps", Default: eps, Doc: "how far z is kept from zero"},
+		{Name: "eps", Default: eps, Doc: "how far z is kept from zero", Refuse: atLeast(0)},
 		{
 			Name: "stabilizer", Default: "sign", Choices: []string{"sign", "plus", "none", "zeros", "clip", "scaled"},
 			Doc: "how: sign, z + eps·sign z; plus, z + eps, as LXT writes it; none, z; zeros, eps where z is 0; clip, z, but at least eps in size; scaled, like sign in units of the root mean square of z",
@@ -28,31 +32,36 @@ var Epsilon = &Rule{
 	Conserves: true,
 	Linear:    true,
 	Relevance: func(c *Context) []*ir.Value {
-		s := make([]*ir.Value, len(c.R))
+		z, s := slices.Clone(c.Node.Out), make([]*ir.Value, len(c.R))
 		for i, r := range c.R {
 			if r == nil {
 				continue
 			}
-			z := c.Node.Out[i]
 			if b := c.addedBias(); b != nil && c.Call.Word("bias") == "zero" {
-				z = c.Sub(z, b)
+				z[i] = c.Sub(z[i], b)
 			}
-			s[i] = c.Ratio(r, z)
+			s[i] = c.Ratio(r, z[i])
 		}
-		return c.settled(s...)
+		return c.settled(z, s)
 	},
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
 
-// settled is x_i (∂z/∂x_i)ᵀ s, and what the node would keep of R beside it if the
-// rule is asked to hand that on.
-func (c *Context) settled(s ...*ir.Value) []*ir.Value {
+// settled is x_i (∂z/∂x_i)ᵀ s for s = R/z, one of each for every output, and what the
+// node would keep of R beside it if the rule is asked to hand that on.
+func (c *Context) settled(z, s []*ir.Value) []*ir.Value {
 	rs := c.TimesInput(c.VJP(c.Node, s...))
-	if !c.Call.Redistributes() {
+	switch {
+	case c.Call.Redistributes():
+		c.Arriving()
+	case c.account == nil:
+		return rs
+	case c.arrivesElsewhere():
+		c.noteAll(z, s)
 		return rs
 	}
-	c.Arriving()
-	return c.settle(rs, c.Mul(s[0], c.made()))
+	made := c.made()
+	return c.settle(rs, c.Mul(s[0], made), c.ofConstants(s[0], z[0], made))
 }
 
 // Norm is the epsilon rule for operators without parameters: a sum, a mean.
@@ -64,7 +73,7 @@ var Norm = &Rule{
 	Linear:    true,
 	Relevance: func(c *Context) []*ir.Value {
 		z, r := c.Arriving()
-		return c.settled(c.Ratio(r, z))
+		return c.settled([]*ir.Value{z}, []*ir.Value{c.Ratio(r, z)})
 	},
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
@@ -75,18 +84,21 @@ var EpsilonBias = &Rule{
 	Name: "epsilon-bias",
 	Doc: "epsilon in two steps, the bias first\n\n" +
 		"With u = z - b: R_u = u R / (z + ε_b), R_x = x (∂u/∂x)ᵀ (R_u / (u + ε)). Differs from epsilon by ε only. Gradient form: the derivative. LXT's add2 after linear_epsilon.",
-	Params:     append(stabilized("1e-6"), Param{Name: "eps_bias", Default: "1e-8", Doc: "ε of the step that the bias takes part in"}, absorbing()),
+	Params:     append(stabilized("1e-6"), Param{Name: "eps_bias", Default: "1e-8", Doc: "ε of the step that the bias takes part in", Refuse: atLeast(0)}, absorbing()),
 	Dialects:   []Dialect{{"lxt", []string{"eps=1e-6", "stabilizer=plus", "eps_bias=1e-8"}}},
 	Conserves:  true,
 	OnlyLinear: true,
 	Relevance: func(c *Context) []*ir.Value {
 		z, r := c.Arriving()
 		u := z
+		var taken *ir.Value // by the bias
 		if b := c.addedBias(); b != nil {
 			u = c.Sub(z, b)
-			r = c.Mul(u, c.Div(r, c.stabilizeBy("eps_bias", z)))
+			s := c.Div(r, c.stabilizeBy("eps_bias", z))
+			r, taken = c.Mul(u, s), c.Mul(b, s)
 		}
-		return c.settled(c.Ratio(r, u))
+		s := c.Ratio(r, u)
+		return c.settle(c.TimesInput(c.VJP(c.Node, s)), c.Mul(s, u), taken)
 	},
 	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
@@ -103,7 +115,10 @@ var Bilinear = &Rule{
 		z, r := c.Arriving()
 		return c.ofProduct(c.Ratio(r, c.Scale(z, float64(c.Wanted()))))
 	},
-	Gradient: fairShareOfScores,
+	Gradient: func(c *Context) []*ir.Value {
+		ofFactors(c)
+		return fairShareOfScores(c)
+	},
 }
 
 // UniformEpsilon is the epsilon rule followed by an equal split: Bilinear with
@@ -119,15 +134,23 @@ var UniformEpsilon = &Rule{
 		s := c.Scale(c.Ratio(r, z), 1/float64(c.Wanted()))
 		return c.ofProduct(s)
 	},
-	Gradient: fairShare,
+	Gradient: func(c *Context) []*ir.Value {
+		ofFactors(c)
+		return fairShare(c)
+	},
 }
 
 // ofProduct is settled for a product of operands, to each of which z goes. What is
 // left goes to elements that contribute, if there are any: attention does not look at
 // what it gives no weight.
 func (c *Context) ofProduct(s *ir.Value) []*ir.Value {
+	ofFactors(c)
 	rs := c.TimesInput(c.VJP(c.Node, s))
 	if !c.Call.Redistributes() {
+		if c.account != nil {
+			k, made := float64(c.Wanted()), c.made()
+			c.note(c.Scale(c.Mul(s, made), k), c.ofConstants(c.Scale(s, k), c.Node.Out[0], made))
+		}
 		return rs
 	}
 	if c.addedBias() != nil || !hasWeights(c.Node.Op) {
@@ -136,23 +159,41 @@ func (c *Context) ofProduct(s *ir.Value) []*ir.Value {
 	_, r := c.Arriving()
 	rs, rest := c.give(rs, c.Node, c.Sub(r, c.Scale(c.Mul(s, c.Node.Out[0]), float64(c.Wanted()))), true)
 	if !c.byContribution() {
-		rs, _ = c.give(rs, c.Node, rest, false)
+		rs, rest = c.give(rs, c.Node, rest, false)
 	}
+	c.keep(rest)
 	return rs
+}
+
+// ofFactors fails the build if the node adds up several inputs that depend on what is
+// explained: of a sum, x_i ∂z/∂x_i are shares already, and a k-th of each loses the
+// rest.
+func ofFactors(c *Context) {
+	switch c.Node.Op.String() {
+	case "Add", "Sub", "Sum", "Mean", "Concat", "Where", "Max", "Min":
+		if c.Wanted() > 1 {
+			c.Fail("rule %s divides between the factors of a product, and %s is none: epsilon shares a sum", c.Call.Rule.Name, c.Node.Op)
+		}
+	}
 }
 
 // Uniform splits relevance equally over the inputs that depend on what is
 // explained. AttnLRP, proposition 3.2.
 var Uniform = &Rule{
 	Name:      "uniform",
-	Doc:       "split equally over the inputs that depend on what is explained\n\nR_i = R / k. Gradient form: the derivative over k. AttnLRP prop. 3.2.",
+	Doc:       "split equally over the inputs that depend on what is explained\n\nR_i = R / k. Gradient form of a product: the derivative over k. AttnLRP prop. 3.2.",
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		_, r := c.Arriving()
 		r = c.Scale(r, 1/float64(c.Wanted()))
-		return c.Each(func(i int) *ir.Value { return c.SumTo(r, c.Node.In[i]) })
+		return c.Each(func(i int) *ir.Value { return c.inPlace(r, i) })
 	},
-	Gradient: fairShare,
+	Gradient: func(c *Context) []*ir.Value {
+		if c.Node.Op.String() != "Mul" {
+			return c.converted() // x∘G of a product only is that of each factor
+		}
+		return fairShare(c)
+	},
 }
 
 // fairShare is the derivative over k. What arrives is divided: one tensor, where

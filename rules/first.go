@@ -29,7 +29,7 @@ var ZBox = &Rule{
 		s := c.Ratio(arriving, z)
 		r := c.Mul(x, l.back(at, s))
 		r = c.Sub(r, c.Mul(low, l.back(atLow, s)))
-		return l.answer(c.Sub(r, c.Mul(high, l.back(atHigh, s))), c.Mul(s, z))
+		return l.answer(c.Sub(r, c.Mul(high, l.back(atHigh, s))), c.Mul(s, z), nil)
 	},
 }
 
@@ -53,7 +53,11 @@ var WSquare = &Rule{
 		n := l.at(c.like(l.input(), c.Scalar(1, l.input())), square, b)
 		_, r := c.Arriving()
 		s := c.Ratio(r, n.Out[0])
-		return l.answer(l.back(n, s), c.Mul(s, l.withoutBias(n.Out[0], b)))
+		var taken *ir.Value
+		if bias := l.changedBias(b); bias != nil {
+			taken = c.Mul(s, bias)
+		}
+		return l.answer(l.back(n, s), c.Mul(s, l.withoutBias(n.Out[0], b)), taken)
 	},
 }
 
@@ -71,7 +75,7 @@ var Flat = &Rule{
 		n := l.connected()
 		_, r := c.Arriving()
 		s := c.Ratio(r, n.Out[0])
-		return l.answer(l.back(n, s), c.Mul(s, n.Out[0]))
+		return l.answer(l.back(n, s), c.Mul(s, n.Out[0]), nil)
 	},
 }
 

@@ -15,9 +15,10 @@ var Gamma = &Rule{
 		"With x± and w± the positive and negative parts, W± = w + γ w±, z₊ = x⁺W₊ + x⁻W₋ + b₊ and z₋ = x⁺W₋ + x⁻W₊ + b₋: " +
 		"R_x = x⁺(s₊W₊ + s₋W₋) + x⁻(s₊W₋ + s₋W₊), s± = [±z > 0] R / (z± + ε). Where z is 0, R is lost. zennit's Gamma; γ = 0 is epsilon. " +
 		"For plain inputs R_x = x (s W₊), s = R / (x W₊ + b₊ + ε), whatever the sign of z: Montavon et al. 2019.",
-	Params: bySign(Param{Name: "gamma", Default: "0.25", List: true, Doc: "how much the parts of one sign are favoured, or for each output channel: 0.1/0.2/0.3"}),
+	Params: bySign(Param{Name: "gamma", Default: "0.25", List: true, Doc: "how much the parts of one sign are favoured, or for each output channel: 0.1/0.2/0.3", Refuse: atLeast(0)}),
 	Dialects: []Dialect{
 		{"zennit", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed"}},
+		{"lxt", []string{"eps=1e-6", "stabilizer=sign", "bias=keep", "inputs=signed", "border=1e-10"}},
 		{"captum", []string{"eps=1e-9", "stabilizer=sign", "bias=full", "inputs=plain"}},
 		{"julia", []string{"eps=1e-9", "stabilizer=sign", "bias=keep", "inputs=plain"}},
 	},

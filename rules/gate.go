@@ -1,10 +1,43 @@
 package rules
 
-import "github.com/lxtc/lxtc/ir"
+import (
+	"slices"
+
+	"github.com/lxtc/lxtc/ir"
+)
 
 // maxGate bounds the nodes that are looked at between a factor and a gate that
 // is computed from it: a squeeze-and-excitation block has five.
 const maxGate = 64
+
+// unchanging operators hand a gate on to the product: squeeze-and-excitation by
+// dense layers reshapes it, and half-precision models cast it.
+var unchanging = map[string]bool{
+	"Cast": true, "CastLike": true, "Identity": true, "Dropout": true, "Reshape": true, "Transpose": true, "Squeeze": true,
+	"Unsqueeze": true, "Flatten": true, "Expand": true, "lxt.FakeQuantize": true,
+}
+
+// isGate is the condition gate.
+func isGate(s Subject) bool {
+	return len(s.Node.Out) > 0 && multiplies(s, s.Node.Out[0], s.Node.Out[0])
+}
+
+// multiplies reports whether v, which is the gate y but for its shape and type,
+// is a factor of a product whose other factor is not computed from y.
+func multiplies(s Subject, y, v *ir.Value) bool {
+	return slices.ContainsFunc(v.Uses(), func(u ir.Use) bool {
+		switch op := u.Node.Op.String(); {
+		case op == "Mul" && u.Node.In[0] == u.Node.In[1], op == "Pow" && u.Index == 0: // a squared Relu is one activation
+			return multiplies(s, y, u.Node.Out[0])
+		case op == "Mul":
+			other := u.Node.In[1-u.Index]
+			return s.Depends(other) && !computedFrom(other, y) // else the other factor is the gate
+		case unchanging[op] && u.Index == 0:
+			return multiplies(s, y, u.Node.Out[0])
+		}
+		return false
+	})
+}
 
 // computedFrom reports whether v is computed from x by a few nodes. The
 // nearest are looked at first.

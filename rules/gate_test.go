@@ -35,3 +35,63 @@ func TestGateOfFeaturesComputedFromThem(t *testing.T) {
 		}
 	}
 }
+
+// A gate stays one behind a Reshape or a Cast, and an activation whose result
+// only feeds a layer is none behind them either.
+func TestGateBehindWhatDoesNotChangeIt(t *testing.T) {
+	m, err := ir.Parse(`g (float[1,2,3,3] x, float[1,2] s) => (float[1,2,3,3] y, float[1,2] z) <float[2,2] w = {1,2,3,4}> {
+		gate = Sigmoid (s)
+		shape = Constant <value = int64[4] {1,2,1,1}> ()
+		view = Reshape (gate, shape)
+		wide = Cast <to = 11> (view)
+		x64 = Cast <to = 11> (x)
+		p = Mul (x64, wide)
+		y = Cast <to = 1> (p)
+		act = Relu (s)
+		act64 = Cast <to = 11> (act)
+		act32 = Cast <to = 1> (act64)
+		z = MatMul (act32, w)
+	}`, ops.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rm, err := Load("cp-lrp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"gate": "stop", "act": "identity"} {
+		all := func(*ir.Value) bool { return true }
+		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: all, Depends: all})
+		if line == nil || line.Call.Rule.Name != want {
+			t.Errorf("%s: %+v, want %s", name, line, want)
+		}
+	}
+}
+
+// A squared Relu is one activation, and a gate as a whole: BitNet's.
+func TestGateSquared(t *testing.T) {
+	m, err := ir.Parse(`g (float[2,3] x, float[2,3] up) => (float[2,3] y, float[2,3] z, float[2,3] alone) <float two = {2}> {
+		a = Relu (x)
+		aa = Mul (a, a)
+		y = Mul (aa, up)
+		b = Relu (x)
+		bb = Pow (b, two)
+		z = Mul (up, bb)
+		c = Relu (x)
+		alone = Mul (c, c)
+	}`, ops.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rm, err := Load("cp-lrp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"a": "stop", "b": "stop", "c": "identity"} {
+		all := func(v *ir.Value) bool { return v.Data == nil }
+		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: all, Depends: all})
+		if line == nil || line.Call.Rule.Name != want {
+			t.Errorf("%s: %+v, want %s", name, line, want)
+		}
+	}
+}

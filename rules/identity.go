@@ -5,8 +5,14 @@ import "github.com/lxtc/lxtc/ir"
 // Identity hands all relevance to the one input that depends on what is
 // explained. AttnLRP, eq. 9.
 var Identity = &Rule{
-	Name:      "identity",
-	Doc:       "hand everything to the input\n\nR_x = R. Gradient form: G f(x)/x, in closed form where the operator has one. AttnLRP eq. 9.",
+	Name: "identity",
+	Doc: "hand everything to the input\n\n" +
+		"R_x = R. Gradient form: G f(x)/x, in closed form where the operator has one: at 0 that is the limit, f'(0). With a border, G f(x)/(x + border), which is 0 there. AttnLRP eq. 9.",
+	Params: []Param{
+		{Name: "border", Default: "0", Quiet: true, Doc: "gradient form: how far x is kept from zero where f(x) is divided by it; 0 is the closed form"},
+		{Name: "bordered", Default: "sign", Choices: []string{"sign", "plus"}, Quiet: true, Doc: "how: sign, x + border·sign x; plus, x + border"},
+	},
+	Dialects:  []Dialect{{"lxt", []string{"border=1e-10", "bordered=plus"}}},
 	Conserves: true,
 	Relevance: handOn,
 	Gradient: func(c *Context) []*ir.Value {
@@ -15,14 +21,14 @@ var Identity = &Rule{
 		y, g := c.Arriving()
 		op := c.Ops().Lookup(c.Node.Op)
 		switch {
-		case op != nil && op.Secant != nil && i == 0:
+		case op != nil && op.Secant != nil && i == 0 && !c.Call.divides():
 			return c.Only(i, c.Mul(g, op.Secant(c.Builder, c.Node)))
 		case op != nil && op.Moves:
 			return c.VJP(c.Node, c.R...)
 		}
 		// G y is the relevance of y; the input gets it, divided by x. A broadcast
 		// input gets the sum.
-		r := c.SumTo(c.Mul(g, y), x)
+		r := c.inPlace(c.Mul(g, y), i)
 		return c.Only(i, c.over(r, x))
 	},
 }
@@ -52,7 +58,7 @@ var Pass = &Rule{
 	Doc:  "hand relevance on unchanged\n\nR_i = R for every input. zennit's Pass; equal to identity where there is one input.",
 	Relevance: func(c *Context) []*ir.Value {
 		_, r := c.Arriving()
-		return c.Each(func(i int) *ir.Value { return c.SumTo(r, c.Node.In[i]) })
+		return c.Each(func(i int) *ir.Value { return c.inPlace(r, i) })
 	},
 }
 
@@ -69,5 +75,5 @@ var Stop = &Rule{
 func handOn(c *Context) []*ir.Value {
 	i := c.OnlyWanted()
 	_, r := c.Arriving()
-	return c.Only(i, c.SumTo(r, c.Node.In[i]))
+	return c.Only(i, c.inPlace(r, i))
 }

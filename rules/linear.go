@@ -119,15 +119,27 @@ func (l linear) connected() *ir.Node {
 	return l.at(one(l.input()), one, nil)
 }
 
-// answer returns r for x, of which each output hands on handed.
-func (l linear) answer(r, handed *ir.Value) []*ir.Value { return l.settle(l.Only(l.x, r), handed) }
+// answer returns r for x, of which each output hands on handed, and the bias takes
+// constants; nil is nothing.
+func (l linear) answer(r, handed, constants *ir.Value) []*ir.Value {
+	return l.settle(l.Only(l.x, r), handed, constants)
+}
 
 // withoutBias returns z less the bias changed by f, as it was added to z.
 func (l linear) withoutBias(z *ir.Value, f change) *ir.Value {
-	if b := l.addedBias(); b != nil && f != nil {
-		return l.Sub(z, f(b))
+	if b := l.changedBias(f); b != nil {
+		return l.Sub(z, b)
 	}
 	return z
+}
+
+// changedBias returns the bias changed by f, as it is added to the output; nil if
+// there is none.
+func (l linear) changedBias(f change) *ir.Value {
+	if b := l.addedBias(); b != nil && f != nil {
+		return f(b)
+	}
+	return nil
 }
 
 // addedBias returns the bias as it is added to the output; nil if there is
@@ -140,7 +152,7 @@ func (c *Context) addedBias() *ir.Value {
 	b := c.Node.In[i]
 	switch c.Node.Op.Name {
 	case "Gemm":
-		return c.Scale(b, float64(c.Node.Attrs.Float("beta", 1)))
+		return c.Scale(b, c.Node.Attrs.Decimal("beta", 1))
 	case "Conv", "ConvTranspose":
 		return c.alongChannels(b)
 	}

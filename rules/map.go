@@ -12,6 +12,7 @@ import (
 // A Map chooses a rule for a node: the first line that matches wins.
 type Map struct {
 	Name  string
+	File  string // where it was read from; "" for a map that lxtc carries
 	Doc   string // the comment at the top of the file
 	Lines []Line
 }
@@ -39,8 +40,8 @@ type Subject struct {
 	// Depends is Flows without regard to rules, and known everywhere.
 	Depends func(*ir.Value) bool
 
-	// First and Last say whether the node is the first or last linear operator
-	// on the way from what is explained.
+	// First and Last say whether the node is a linear operator between which and
+	// what is explained, or the target, there is no other.
 	First, Last bool
 }
 
@@ -54,9 +55,32 @@ func (m *Map) Lookup(s Subject) *Line {
 	return nil
 }
 
+// Covered returns the index of an earlier line of the same file that matches whatever
+// line i does, so that i has no effect; -1 if there is none. That a line comes before
+// those of a map that the file uses is what use is for.
+func (m *Map) Covered(i int) int {
+	l := &m.Lines[i]
+	return slices.IndexFunc(m.Lines[:i], func(k Line) bool { return k.file() == l.file() && k.covers(l) })
+}
+
+// file is the file that a line is from.
+func (l *Line) file() string { return l.Pos[:max(strings.LastIndexByte(l.Pos, ':'), 0)] }
+
+// covers reports whether l matches whatever other does: it has all of its operators, any
+// name or the same, and no condition of its own.
+func (l *Line) covers(other *Line) bool {
+	missing := func(op string) bool { return !slices.Contains(l.Ops, op) }
+	if !slices.Contains(l.Ops, "*") && slices.ContainsFunc(other.Ops, missing) || l.Name != "" && l.Name != "*" && l.Name != other.Name {
+		return false
+	}
+	return !slices.ContainsFunc(l.If, func(c Cond) bool {
+		return !slices.ContainsFunc(other.If, func(d Cond) bool { return d.Text == c.Text })
+	})
+}
+
 // Over returns a map with m's lines before other's: m overrides.
 func (m *Map) Over(other *Map) *Map {
-	return &Map{Name: m.Name, Doc: m.Doc, Lines: slices.Concat(m.Lines, other.Lines)}
+	return &Map{Name: m.Name, File: m.File, Doc: m.Doc, Lines: slices.Concat(m.Lines, other.Lines)}
 }
 
 func (l *Line) matches(s Subject) bool {
@@ -74,11 +98,16 @@ func (l *Line) matches(s Subject) bool {
 	return true
 }
 
-// matchesName tries a glob on the node's name, on the names of its weights,
-// which survive optimizers that rename nodes, and on the path of each module
-// around it. A star also matches slashes and dots.
+// matchesName tries a glob on the node's name, or that of its first output if it has
+// none, which reports then call it by; on the names of its weights, which survive
+// optimizers that rename nodes; and on the path of each module around it. A star also
+// matches slashes and dots.
 func matchesName(pattern string, n *ir.Node) bool {
-	if glob(pattern, n.Name) {
+	name := n.Name
+	if name == "" && len(n.Out) > 0 && n.Out[0] != nil {
+		name = n.Out[0].Name
+	}
+	if glob(pattern, name) {
 		return true
 	}
 	for _, v := range n.In {
@@ -139,9 +168,28 @@ func Source(name string) (string, error) {
 
 // Load returns a map that lxtc carries, by name.
 func Load(name string) (*Map, error) {
+	return carried(name, Standard())
+}
+
+// carried reads a map that lxtc carries.
+func carried(name string, set Set) (*Map, error) {
 	text, err := Source(name)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(name+".rules", text, Standard())
+	m, err := Parse(name+".rules", text, set)
+	m.File = ""
+	return m, err
+}
+
+// ToAdd says how a line comes into the map, for the help of an error: "to my.rules".
+func (m *Map) ToAdd() string {
+	name, _, _ := strings.Cut(m.Name, "(") // without the arguments of With
+	switch {
+	case m.File != "":
+		return "to " + m.File
+	case slices.Contains(Builtin(), name):
+		return fmt.Sprintf("to a rule map (lxtc rules %s > my.rules)", name)
+	}
+	return "to the rule map"
 }

@@ -10,16 +10,25 @@ var Mean = &Rule{
 	Dialects:  []Dialect{{"lxt", []string{"eps=1e-6", "stabilizer=plus"}}},
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
-		switch c.Node.Op.Name {
-		case "ReduceMean", "GlobalAveragePool":
-		default:
-			c.Fail("rule mean takes a mean over whole axes, and %s is none", c.Node.Op)
-		}
+		ofWholeAxes(c)
 		z, r := c.Arriving()
 		n := c.Div(c.size(c.Node.In[0], z), c.size(z, z)) // of numbers that one mean is of
-		return c.settled(c.Mul(n, c.Ratio(r, c.Mul(n, z))))
+		return c.settled([]*ir.Value{z}, []*ir.Value{c.Mul(n, c.Ratio(r, c.Mul(n, z)))})
 	},
-	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+	Gradient: func(c *Context) []*ir.Value {
+		ofWholeAxes(c)
+		return c.VJP(c.Node, c.R...)
+	},
+}
+
+// ofWholeAxes fails the build if the node is no mean of numbers that its output's size
+// tells.
+func ofWholeAxes(c *Context) {
+	switch c.Node.Op.Name {
+	case "ReduceMean", "GlobalAveragePool":
+	default:
+		c.Fail("rule mean takes a mean over whole axes, and %s is none", c.Node.Op)
+	}
 }
 
 // size returns the number of elements of v, in the element type of like.

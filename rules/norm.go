@@ -12,7 +12,9 @@ var NormIdentity = &Rule{
 	Conserves: true,
 	Relevance: func(c *Context) []*ir.Value {
 		_, r := c.Arriving()
-		return c.Only(c.OnlyWanted(), r)
+		c.normalizes()
+		i := c.OnlyWanted()
+		return c.Only(i, c.unary(r, i))
 	},
 	Gradient: func(c *Context) []*ir.Value {
 		_, g := c.Arriving()
@@ -32,18 +34,19 @@ var LayerNormEpsilon = &Rule{
 		i := c.OnlyWanted()
 		y, r := c.Arriving()
 		s := c.Ratio(r, y)
+		var taken *ir.Value // by the bias
 		if b := c.Node.Input(2); b != nil {
 			if c.Node.Op.Name != "LayerNormalization" {
 				b = c.alongChannels(b)
 			}
-			y = c.Sub(y, b)
+			y, taken = c.Sub(y, b), c.Mul(s, b)
 		}
 		rs := c.Only(i, c.Times(i, frozen(c, s)))
 		if c.Call.Redistributes() && c.byContribution() && c.Want[i] {
 			rs[i] = c.amongNormalized(i, rs[i], c.Sub(r, c.Mul(s, y)))
 			return rs
 		}
-		return c.settle(rs, c.Mul(s, y))
+		return c.settle(rs, c.Mul(s, y), taken)
 	},
 	Gradient: func(c *Context) []*ir.Value {
 		_, g := c.Arriving()
@@ -84,9 +87,19 @@ func (c *Context) meanOf(v *ir.Value) *ir.Value {
 }
 
 func frozen(c *Context, dy *ir.Value) *ir.Value {
+	if op := c.normalizes(); op != nil {
+		return op.Freeze(c.Builder, c.Node, dy)
+	}
+	return dy
+}
+
+// normalizes returns the operator of the node, a normalization; otherwise it fails the
+// build.
+func (c *Context) normalizes() *ir.Op {
 	op := c.Ops().Lookup(c.Node.Op)
 	if op == nil || op.Freeze == nil {
-		return c.Fail("rule %s takes a normalization, and %s is none", c.Call.Rule.Name, c.Node.Op)
+		c.Fail("rule %s takes a normalization, and %s is none", c.Call.Rule.Name, c.Node.Op)
+		return nil
 	}
-	return op.Freeze(c.Builder, c.Node, dy)
+	return op
 }

@@ -29,6 +29,7 @@ func Parse(file, text string, set Set) (*Map, error) { return parse(nil, file, f
 func (r *reader) read(key, file, text string) {
 	r.stack = append(r.stack, key)
 	no := 0
+	text = strings.TrimPrefix(text, "\ufeff") // some editors put a mark of byte order there
 	for raw := range strings.SplitSeq(text, "\n") {
 		no++
 		line := strings.TrimSpace(stripComment(raw))
@@ -46,7 +47,7 @@ func (r *reader) read(key, file, text string) {
 // line adds what one line says. On an error it also returns where in the line the
 // part to blame begins.
 func (r *reader) line(key, file string, no int, line string) (at int, err error) {
-	if rest, ok := strings.CutPrefix(line, "use"); ok && rest != "" && unicode.IsSpace(rune(rest[0])) {
+	if rest, ok := strings.CutPrefix(line, "use"); ok && (rest == "" || unicode.IsSpace(rune(rest[0]))) {
 		start := skipSpace(line, len("use"))
 		at, err := r.use(key, fmt.Sprintf("%s:%d", file, no), line[start:])
 		return start + at, err
@@ -93,10 +94,19 @@ func parseLine(line string, set Set) (l Line, at int, err error) {
 		}
 		l.Name = name
 	}
+	next := 0
 	for op := range strings.SplitSeq(names, ",") {
+		at := next + skipSpace(op, 0)
+		next += len(op) + 1
 		op = strings.TrimSpace(op)
-		if op == "" || strings.ContainsFunc(op, unicode.IsSpace) {
-			return l, 0, errors.New("operators are names separated by commas")
+		word, more, several := strings.Cut(op, " ")
+		switch _, err := parseCond(strings.TrimSpace(more)); {
+		case op == "":
+			return l, min(at, len(names)), errors.New("the name of an operator is missing")
+		case several && err == nil:
+			return l, at + len(word) + 1, fmt.Errorf("a condition stands after `if`: `%s if %s`", word, strings.TrimSpace(more))
+		case several || strings.ContainsFunc(op, unicode.IsSpace):
+			return l, at, fmt.Errorf("%q is no name of an operator; several are separated by commas", op)
 		}
 		l.Ops = append(l.Ops, op)
 	}

@@ -34,10 +34,13 @@ var Proportional = &Rule{
 		n := pooledBy(c, mean)
 		s := c.Ratio(r, n.Out[0])
 		rs := c.TimesInput(c.VJP(n, s))
+		handed := c.Mul(s, n.Out[0])
 		if !c.Call.Redistributes() {
+			c.note(handed, nil)
 			return rs
 		}
-		rs, _ = c.give(rs, n, c.Sub(r, c.Mul(s, n.Out[0])), c.byContribution())
+		rs, rest := c.give(rs, n, c.Sub(r, handed), c.byContribution())
+		c.keep(rest)
 		return rs
 	},
 }

@@ -12,7 +12,8 @@ var DeconvNet = &Rule{
 	AtZero: true,
 	Relevance: func(c *Context) []*ir.Value {
 		_, r := c.Arriving()
-		return c.Only(c.OnlyWanted(), c.Pos(r))
+		i := c.OnlyWanted()
+		return c.Only(i, c.unary(c.Pos(r), i))
 	},
 }
 
@@ -26,7 +27,7 @@ var GuidedBackprop = &Rule{
 		i := c.OnlyWanted()
 		_, r := c.Arriving()
 		x, zero := c.Node.In[i], c.Scalar(0, r)
-		return c.Only(i, c.Op("Where", c.Op("Greater", x, zero), c.Pos(r), zero))
+		return c.Only(i, c.Op("Where", c.Op("Greater", x, zero), c.Pos(c.unary(r, i)), zero))
 	},
 }
 
@@ -34,12 +35,12 @@ var GuidedBackprop = &Rule{
 var BetaSmooth = &Rule{
 	Name:   "beta-smooth",
 	Doc:    "the derivative of a smoothed Relu\n\nR_x = σ(βx) R. zennit's ReLUBetaSmooth; Dombrowski et al. 2019.",
-	Params: []Param{{Name: "beta", Default: "10", Doc: "how sharp the step is"}},
+	Params: []Param{{Name: "beta", Default: "10", Doc: "how sharp the step is", Refuse: atLeast(0)}},
 	AtZero: true,
 	Relevance: func(c *Context) []*ir.Value {
 		i := c.OnlyWanted()
 		_, r := c.Arriving()
 		x := c.Node.In[i]
-		return c.Only(i, c.Mul(c.Op("Sigmoid", c.Mul(c.Param("beta", x), x)), r))
+		return c.Only(i, c.Mul(c.Op("Sigmoid", c.Mul(c.Param("beta", x), x)), c.unary(r, i)))
 	},
 }

@@ -12,6 +12,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -71,6 +72,10 @@ type Param struct {
 	Choices []string // nil for a number
 	List    bool     // also several numbers, "1/2/3", one for each channel
 	Quiet   bool     // Call.String leaves out the default
+
+	// Refuse says what is wrong with a number, "want at least 0"; "" if nothing
+	// is. Nil takes every number.
+	Refuse func(x float32) string
 }
 
 // A Dialect is what another tool computes under the name of a rule. In a rule
@@ -166,12 +171,27 @@ func (r *Rule) place(arg string, given []bool) (i int, value string, err error) 
 		}
 		return i, value, err
 	}
+	number := isNumber(arg)
 	for i, p := range r.Params {
-		if slices.Contains(p.Choices, arg) || p.Choices == nil && !given[i] && p.check(arg) == nil {
+		switch {
+		case slices.Contains(p.Choices, arg):
 			return i, arg, nil
+		case p.Choices == nil && number && !given[i]:
+			return i, arg, nil // set says what is wrong with it
 		}
 	}
+	if number {
+		return -1, "", fmt.Errorf("no parameter is left for %q (there is %s)", arg, r.takes())
+	}
 	return -1, "", fmt.Errorf("no parameter takes %q%s (there is %s)", arg, diag.DidYouMean(arg, r.words()), r.takes())
+}
+
+// isNumber reports whether an argument is meant for a number: one, a list of them, or
+// a free one.
+func isNumber(arg string) bool {
+	first, _, _ := strings.Cut(arg, "/")
+	_, err := strconv.ParseFloat(first, 64)
+	return isFree(arg) || err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // MustOf is Of for arguments written in Go code; it panics on bad ones.
@@ -192,13 +212,42 @@ func (p Param) check(a string) error {
 	}
 	if isFree(a) {
 		f, err := parseFree(a)
-		if err == nil && f.Len > 0 && !p.List {
-			err = fmt.Errorf("%s is one number, and %s is a list of %d", p.Name, f.Name, f.Len)
+		switch {
+		case err != nil:
+			return err
+		case f.Len > 0 && !p.List:
+			return fmt.Errorf("%s is one number, and %s is a list of %d", p.Name, f.Name, f.Len)
 		}
+		return p.refuse(a, f.Default)
+	}
+	fs, err := p.numbers(a)
+	if err != nil {
 		return err
 	}
-	_, err := p.numbers(a)
-	return err
+	return p.refuse(a, fs)
+}
+
+// refuse reports a number that the parameter does not take.
+func (p Param) refuse(a string, fs []float32) error {
+	for _, f := range fs {
+		if p.Refuse == nil {
+			break
+		}
+		if want := p.Refuse(f); want != "" {
+			return fmt.Errorf("%s is %s, %s", p.Name, a, want)
+		}
+	}
+	return nil
+}
+
+// atLeast refuses what is below least.
+func atLeast(least float32) func(x float32) string {
+	return func(x float32) string {
+		if x < least {
+			return fmt.Sprintf("want at least %g", least)
+		}
+		return ""
+	}
 }
 
 // numbers reads the argument for a numeric parameter.
@@ -211,6 +260,9 @@ func (p Param) numbers(a string) ([]float32, error) {
 	for i, part := range parts {
 		f, err := number32(part)
 		if err != nil {
+			if errors.Is(err, strconv.ErrRange) {
+				return nil, fmt.Errorf("%s is %q, want a finite number of float32", p.Name, a)
+			}
 			if p.List {
 				return nil, fmt.Errorf("%s is %q, want a number, or several with / between", p.Name, a)
 			}

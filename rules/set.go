@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -52,6 +53,9 @@ func (s Set) parse(text string) (c Call, at int, err error) {
 	at = skipSpace(text, 0)
 	name = strings.TrimSpace(name)
 	r := s.Lookup(name)
+	if word, more, ok := strings.Cut(name, " "); r == nil && ok && s.Lookup(word) != nil {
+		return Call{}, at + len(word) + 1, diag.Errorf("LX5003", "rule %s: %q follows it, and arguments stand in parentheses", word, strings.TrimSpace(more))
+	}
 	if r == nil {
 		names := make([]string, len(s))
 		var all []string
@@ -69,14 +73,21 @@ func (s Set) parse(text string) (c Call, at int, err error) {
 		c, err = r.Of()
 		return c, at, err
 	}
-	rest, ok := strings.CutSuffix(strings.TrimRightFunc(rest, unicode.IsSpace), ")")
-	if !ok {
-		return Call{}, at, diag.Errorf("LX5003", "rule %s: a closing parenthesis is missing", name)
+	list, more, closed := strings.Cut(rest, ")")
+	open := strings.IndexByte(text, '(') + 1
+	switch more = strings.TrimSpace(more); {
+	case !closed:
+		return Call{}, len(strings.TrimRightFunc(text, unicode.IsSpace)), diag.Errorf("LX5003", "rule %s: a closing parenthesis is missing", name)
+	case more != "":
+		return Call{}, open + len(list) + 1 + skipSpace(rest[len(list)+1:], 0), diag.Errorf("LX5003", "rule %s: %q follows its closing parenthesis", name, more)
 	}
-	args, starts := splitArgs(rest)
+	args, starts, err := splitArgs(list)
+	if err != nil {
+		return Call{}, open + starts[len(starts)-1], fmt.Errorf("rule %s: %w", name, err)
+	}
 	c, bad, err := r.of(args)
 	if err != nil {
-		return c, strings.IndexByte(text, '(') + 1 + starts[bad], err
+		return c, open + starts[bad], err
 	}
 	return c, at, nil
 }

@@ -9,6 +9,7 @@ var Taylor = &Rule{
 	Params: []Param{absorbing()},
 	Doc:    "deep Taylor decomposition of softmax at its input\n\nR_x = x (R - s ΣR), 0 where x is -∞. The bias term of the expansion is absorbed, so it does not conserve. Gradient form: the derivative of softmax, to which it is equal. AttnLRP prop. 3.1.",
 	Relevance: func(c *Context) []*ir.Value {
+		ofSoftmax(c)
 		x := c.Node.In[0]
 		s, r := c.Arriving()
 		axis := c.Node.Attrs.Int("axis", -1)
@@ -31,5 +32,14 @@ var Taylor = &Rule{
 		part := c.Mul(s, c.Div(left, c.orOne(c.Sum(c.Mul(s, size), axis))))
 		return c.Only(0, c.more(0, rx, c.Mul(size, part), c.Mul(c.Op("Sign", x), part)))
 	},
-	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+	Gradient: func(c *Context) []*ir.Value {
+		ofSoftmax(c)
+		return c.VJP(c.Node, c.R...)
+	},
+}
+
+func ofSoftmax(c *Context) {
+	if c.Node.Op.Name != "Softmax" {
+		c.Fail("rule taylor takes a softmax, and %s is none", c.Node.Op)
+	}
 }

@@ -54,21 +54,24 @@ type flow struct {
 //
 //	R_x = Σ x⁺ (wpᵀ s) + x⁻ (wnᵀ s)
 func (l signs) share(flows ...flow) []*ir.Value {
-	var p, n, handed *ir.Value
+	var p, n, handed, constants *ir.Value
 	for _, f := range flows {
 		p = l.plus(p, l.back(f.pos, f.s))
 		if f.neg != nil {
 			n = l.plus(n, l.back(f.neg, f.s))
 		}
 		handed = l.plus(handed, l.Mul(f.s, l.withoutBias(f.u, f.b)))
+		if b := l.changedBias(f.b); b != nil {
+			constants = l.plus(constants, l.Mul(f.s, b))
+		}
 	}
 	if n == nil {
-		return l.answer(l.Times(l.x, p), handed)
+		return l.answer(l.Times(l.x, p), handed, constants)
 	}
 	x, zero := l.input(), l.Scalar(0, l.input())
 	r := l.Add(l.Mul(l.xp, p), l.Mul(l.xn, n))
 	l.remember(r, l.Op("Where", l.Op("Greater", x, zero), p, l.Op("Where", l.Op("Less", x, zero), n, zero)))
-	return l.answer(r, handed)
+	return l.answer(r, handed, constants)
 }
 
 // plus adds b to a sum, which is nil before its first term.
@@ -84,5 +87,5 @@ func bySign(ps ...Param) []Param {
 	return append(append(ps, stabilized("1e-6")...), biasParam("keep", "full", "zero"), Param{
 		Name: "inputs", Default: "signed", Choices: []string{"signed", "plain"},
 		Doc: "how the input counts: signed, in two parts by sign; plain, as it is, which is the formula for inputs that are not negative",
-	}, absorbing())
+	}, absorbing(), border())
 }

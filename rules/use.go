@@ -36,11 +36,7 @@ func Open(ref string, set Set) (*Map, error) {
 
 func open(name string, set Set) (*Map, error) {
 	if slices.Contains(Builtin(), name) {
-		text, err := Source(name)
-		if err != nil {
-			return nil, err
-		}
-		return Parse(name+".rules", text, set)
+		return carried(name, set)
 	}
 	text, err := os.ReadFile(name)
 	switch {
@@ -74,7 +70,7 @@ func ParseFS(fsys fs.FS, name string, set Set) (*Map, error) {
 // With returns a map in which every rule that has a parameter of the given name
 // has the given argument for it, whatever it had: "absorbed=shared", "eps=1e-4".
 func (m *Map) With(args ...string) (*Map, error) {
-	out := &Map{Name: m.Name + "(" + strings.Join(args, ", ") + ")", Doc: m.Doc, Lines: slices.Clone(m.Lines)}
+	out := &Map{Name: m.Name + "(" + strings.Join(args, ", ") + ")", File: m.File, Doc: m.Doc, Lines: slices.Clone(m.Lines)}
 	if _, err := out.with(0, args); err != nil {
 		return nil, fmt.Errorf("map %s: %w", m.Name, err)
 	}
@@ -132,7 +128,7 @@ type reader struct {
 }
 
 func parse(files fs.FS, key, file, text string, set Set) (*Map, error) {
-	r := &reader{set: set, files: files, m: &Map{Name: strings.TrimSuffix(key, ".rules"), Doc: topComment(text)}, stands: map[string]bool{}}
+	r := &reader{set: set, files: files, m: &Map{Name: strings.TrimSuffix(key, ".rules"), File: file, Doc: topComment(text)}, stands: map[string]bool{}}
 	r.read(key, file, text)
 	errs := make([]error, len(r.errs))
 	for i, e := range r.errs {
@@ -191,10 +187,27 @@ func (r *reader) file(from, name string) (key, text string, err error) {
 		return "", "", diag.Errorf("", "%s is not in the folder of the map that lxtc was given", name).Help("a map uses files of that folder and of folders in it, by their names relative to its own")
 	}
 	b, err := fs.ReadFile(r.files, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", fmt.Errorf("there is no file %s%s", name, diag.DidYouMean(name, r.beside(from, name)))
+	}
 	if err != nil {
 		return "", "", err
 	}
 	return key, string(b), nil
+}
+
+// beside lists the maps that a name may be meant for: the other files of the folder
+// that it says, and those that lxtc carries.
+func (r *reader) beside(from, name string) []string {
+	names := Builtin()
+	entries, _ := fs.ReadDir(r.files, path.Join(path.Dir(from), path.Dir(name))) // for a hint only
+	for _, e := range entries {
+		other := path.Join(path.Dir(name), e.Name())
+		if isFile(other) && !slices.Contains(r.stack, path.Join(path.Dir(from), other)) {
+			names = append(names, other)
+		}
+	}
+	return names
 }
 
 // carried returns the text of a map that lxtc carries.
@@ -248,22 +261,27 @@ func cutUse(text string) (name string, args []string, starts []int, err error) {
 	if !closed || !strings.HasPrefix(list, "(") {
 		return "", nil, nil, errors.New("a map is its name, and arguments in parentheses if there are any: `use attnlrp(eps=1e-4)`")
 	}
-	args, starts = splitArgs(list[1:])
+	args, starts, err = splitArgs(list[1:])
 	for i := range starts {
 		starts[i] += len(text) - len(rest) + 1
 	}
-	return name, args, starts, nil
+	return name, args, starts, err
 }
 
-// splitArgs cuts a list at its commas. It also returns where each part begins.
-func splitArgs(list string) (args []string, starts []int) {
+// splitArgs cuts a list at its commas. It also returns where each part begins. Between
+// commas there is an argument; a list of nothing has none.
+func splitArgs(list string) (args []string, starts []int, err error) {
+	if strings.TrimSpace(list) == "" {
+		return nil, nil, nil
+	}
 	next := 0
 	for a := range strings.SplitSeq(list, ",") {
-		start := skipSpace(list, next)
+		start := next + skipSpace(a, 0)
 		next += len(a) + 1
-		if a = strings.TrimSpace(a); a != "" {
-			args, starts = append(args, a), append(starts, start)
+		if a = strings.TrimSpace(a); a == "" {
+			return args, append(starts, start), errors.New("an argument is missing")
 		}
+		args, starts = append(args, a), append(starts, start)
 	}
-	return args, starts
+	return args, starts, nil
 }

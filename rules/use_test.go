@@ -72,7 +72,8 @@ func TestUseErrors(t *testing.T) {
 		{"a circle", folder("a.rules", "use d/b.rules", "d/b.rules", "use c.rules", "d/c.rules", "Conv => stop\nuse b.rules"), "d/c.rules:2:5: map d/b.rules uses itself: d/b.rules → d/c.rules → d/b.rules [LX5002]\n\tuse b.rules\n\t    ^\n\tused at d/b.rules:1\n\tused at a.rules:1"},
 		{"a folder above", folder("a.rules", "use ../b.rules"), "a.rules:1:5: ../b.rules is not in the folder of the map that lxtc was given [LX5002]\n\tuse ../b.rules\n\t    ^\n\thelp: a map uses files of that folder and of folders in it, by their names relative to its own"},
 		{"an absolute path", folder("a.rules", "use /etc/b.rules", "etc/b.rules", ""), "a.rules:1:5: /etc/b.rules is not in the folder of the map that lxtc was given [LX5002]\n\tuse /etc/b.rules\n\t    ^\n\thelp: a map uses files of that folder and of folders in it, by their names relative to its own"},
-		{"no such file", folder("a.rules", "use b.rules"), "a.rules:1:5: open b.rules: file does not exist [LX5002]\n\tuse b.rules\n\t    ^"},
+		{"no such file", folder("a.rules", "use b.rules"), "a.rules:1:5: there is no file b.rules [LX5002]\n\tuse b.rules\n\t    ^"},
+		{"almost a file", folder("a.rules", "use d/bsae.rules", "d/base.rules", ""), "a.rules:1:5: there is no file d/bsae.rules, did you mean d/base.rules? [LX5002]\n\tuse d/bsae.rules\n\t    ^"},
 		{"a file without its ending", folder("a.rules", "use b", "b.rules", ""), "a.rules:1:5: no rule map is called \"b\" (there are MAPS) [LX5002]\n\tuse b\n\t    ^\n\thelp: there is a file of that name: write `use b.rules`"},
 		{"no map", folder("a.rules", `use ""`), "a.rules:1:5: the map is missing [LX5002]\n\tuse \"\"\n\t    ^"},
 		{"an open quote", folder("a.rules", `use "b.rules`), "a.rules:1:5: a closing quote is missing [LX5002]\n\tuse \"b.rules\n\t    ^"},
@@ -255,4 +256,34 @@ func (f fencedFS) Open(name string) (fs.File, error) {
 		f.t.Errorf("it reads %q", name)
 	}
 	return f.MapFS.Open(name)
+}
+
+// The help of an error says where a line has to go: nobody can print a file of their
+// own with `lxtc rules`.
+func TestToAdd(t *testing.T) {
+	carried, err := Open("attnlrp(eps=1e-4)", Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "mine.rules")
+	if err := os.WriteFile(file, []byte("Relu => identity\nuse attnlrp\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mine, err := Open(file+"(eps=1e-4)", Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		m    *Map
+		want string
+	}{
+		{carried, "to a rule map (lxtc rules attnlrp > my.rules)"},
+		{mine, "to mine.rules"},
+		{mine.Over(carried), "to mine.rules"},
+		{&Map{Lines: carried.Lines}, "to the rule map"},
+	} {
+		if got := tt.m.ToAdd(); got != tt.want {
+			t.Errorf("map %q: %q, want %q", tt.m.Name, got, tt.want)
+		}
+	}
 }

@@ -46,6 +46,7 @@ func TestUnaryFunctionsAreExactToTheLastDigits(t *testing.T) {
 		Tanh:       {"tanh", math.Tanh, 2.5, 0},
 		Erf:        {"erf", math.Erf, 1.2, 0},
 		Gelu:       {"gelu", func(x float64) float64 { return x / 2 * math.Erfc(-x*math.Sqrt2/2) }, 3, 1e-7},
+		HardSwish:  {"hardSwish", func(x float64) float64 { return x * min(max(x/6+0.5, 0), 1) }, 1.5, 2e-7},
 		GeluTanh:   {"geluTanh", func(x float64) float64 { return x * sigmoid(geluLinear*(x+0.044715*x*x*x)) }, 4, 5e-8},
 	}
 	if len(tests) != int(numUnary) {

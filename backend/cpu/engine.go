@@ -110,6 +110,9 @@ type kernels struct {
 	// n is a multiple of lanes.
 	evens   func(n int, src, dst *float32)
 	largest func(n int, x *float32, first, step int, best *float32, at *int32)
+	// compare and choose write bytes and elements, n a multiple of lanes.
+	compare [numCompare]compareKernels
+	choose  chooseKernels
 	// shifts computes dst[i] = b + Σ_t w[t]·src[at[t]+i], taps ≥ 1.
 	shifts func(n int, b float32, taps int, w *float32, at *int, src, dst *float32)
 

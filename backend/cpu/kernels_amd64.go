@@ -187,6 +187,45 @@ func evens512(n int, src *float32, dst *float32)
 // largest512 keeps the larger of two elements, and where it is from.
 func largest512(n int, x *float32, first int, step int, best *float32, at *int32)
 
+// lessVV512 compares element by element.
+func lessVV512(n int, x *float32, y *float32, dst *uint8)
+
+// lessVS512 compares element by element.
+func lessVS512(n int, x *float32, y float32, dst *uint8)
+
+// lessOrEqualVV512 compares element by element.
+func lessOrEqualVV512(n int, x *float32, y *float32, dst *uint8)
+
+// lessOrEqualVS512 compares element by element.
+func lessOrEqualVS512(n int, x *float32, y float32, dst *uint8)
+
+// equalVV512 compares element by element.
+func equalVV512(n int, x *float32, y *float32, dst *uint8)
+
+// equalVS512 compares element by element.
+func equalVS512(n int, x *float32, y float32, dst *uint8)
+
+// greaterVV512 compares element by element.
+func greaterVV512(n int, x *float32, y *float32, dst *uint8)
+
+// greaterVS512 compares element by element.
+func greaterVS512(n int, x *float32, y float32, dst *uint8)
+
+// greaterOrEqualVV512 compares element by element.
+func greaterOrEqualVV512(n int, x *float32, y *float32, dst *uint8)
+
+// greaterOrEqualVS512 compares element by element.
+func greaterOrEqualVS512(n int, x *float32, y float32, dst *uint8)
+
+// chooseVV512 takes elements of x under the mask, and of y elsewhere.
+func chooseVV512(n int, mask *uint8, x *float32, y *float32, dst *float32)
+
+// chooseVS512 takes elements of x under the mask, and of y elsewhere.
+func chooseVS512(n int, mask *uint8, x *float32, y float32, dst *float32)
+
+// chooseSV512 takes elements of x under the mask, and of y elsewhere.
+func chooseSV512(n int, mask *uint8, x float32, y *float32, dst *float32)
+
 // neg512: see kernels.
 func neg512(n int, x *float32, y *float32)
 
@@ -231,6 +270,9 @@ func gelu512(n int, x *float32, y *float32)
 
 // geluTanh512: see kernels.
 func geluTanh512(n int, x *float32, y *float32)
+
+// hardSwish512: see kernels.
+func hardSwish512(n int, x *float32, y *float32)
 
 // addVV512: see kernels.
 func addVV512(n int, x *float32, y *float32, dst *float32)
@@ -385,6 +427,45 @@ func evens256(n int, src *float32, dst *float32)
 // largest256 keeps the larger of two elements, and where it is from.
 func largest256(n int, x *float32, first int, step int, best *float32, at *int32)
 
+// lessVV256 compares element by element.
+func lessVV256(n int, x *float32, y *float32, dst *uint8)
+
+// lessVS256 compares element by element.
+func lessVS256(n int, x *float32, y float32, dst *uint8)
+
+// lessOrEqualVV256 compares element by element.
+func lessOrEqualVV256(n int, x *float32, y *float32, dst *uint8)
+
+// lessOrEqualVS256 compares element by element.
+func lessOrEqualVS256(n int, x *float32, y float32, dst *uint8)
+
+// equalVV256 compares element by element.
+func equalVV256(n int, x *float32, y *float32, dst *uint8)
+
+// equalVS256 compares element by element.
+func equalVS256(n int, x *float32, y float32, dst *uint8)
+
+// greaterVV256 compares element by element.
+func greaterVV256(n int, x *float32, y *float32, dst *uint8)
+
+// greaterVS256 compares element by element.
+func greaterVS256(n int, x *float32, y float32, dst *uint8)
+
+// greaterOrEqualVV256 compares element by element.
+func greaterOrEqualVV256(n int, x *float32, y *float32, dst *uint8)
+
+// greaterOrEqualVS256 compares element by element.
+func greaterOrEqualVS256(n int, x *float32, y float32, dst *uint8)
+
+// chooseVV256 takes elements of x under the mask, and of y elsewhere.
+func chooseVV256(n int, mask *uint8, x *float32, y *float32, dst *float32)
+
+// chooseVS256 takes elements of x under the mask, and of y elsewhere.
+func chooseVS256(n int, mask *uint8, x *float32, y float32, dst *float32)
+
+// chooseSV256 takes elements of x under the mask, and of y elsewhere.
+func chooseSV256(n int, mask *uint8, x float32, y *float32, dst *float32)
+
 // neg256: see kernels.
 func neg256(n int, x *float32, y *float32)
 
@@ -429,6 +510,9 @@ func gelu256(n int, x *float32, y *float32)
 
 // geluTanh256: see kernels.
 func geluTanh256(n int, x *float32, y *float32)
+
+// hardSwish256: see kernels.
+func hardSwish256(n int, x *float32, y *float32)
 
 // addVV256: see kernels.
 func addVV256(n int, x *float32, y *float32, dst *float32)

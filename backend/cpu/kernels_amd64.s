@@ -15083,6 +15083,370 @@ DATA numbers<>+56(SB)/4, $0x0000000e
 DATA numbers<>+60(SB)/4, $0x0000000f
 GLOBL numbers<>(SB), RODATA|NOPTR, $64
 
+// func lessVV512(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·lessVV512(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x10, AX
+	JLT     end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VMOVUPS    (BX), Z1
+	ADDQ       $+64, BX
+	VCMPPS     $0x11, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA const_01010101<>+0(SB)/4, $0x01010101
+DATA const_01010101<>+4(SB)/4, $0x01010101
+DATA const_01010101<>+8(SB)/4, $0x01010101
+DATA const_01010101<>+12(SB)/4, $0x01010101
+DATA const_01010101<>+16(SB)/4, $0x01010101
+DATA const_01010101<>+20(SB)/4, $0x01010101
+DATA const_01010101<>+24(SB)/4, $0x01010101
+DATA const_01010101<>+28(SB)/4, $0x01010101
+DATA const_01010101<>+32(SB)/4, $0x01010101
+DATA const_01010101<>+36(SB)/4, $0x01010101
+DATA const_01010101<>+40(SB)/4, $0x01010101
+DATA const_01010101<>+44(SB)/4, $0x01010101
+DATA const_01010101<>+48(SB)/4, $0x01010101
+DATA const_01010101<>+52(SB)/4, $0x01010101
+DATA const_01010101<>+56(SB)/4, $0x01010101
+DATA const_01010101<>+60(SB)/4, $0x01010101
+GLOBL const_01010101<>(SB), RODATA|NOPTR, $64
+
+// func lessVS512(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·lessVS512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Z1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x10, AX
+	JLT          end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VCMPPS     $0x11, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func lessOrEqualVV512(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·lessOrEqualVV512(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x10, AX
+	JLT     end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VMOVUPS    (BX), Z1
+	ADDQ       $+64, BX
+	VCMPPS     $0x12, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func lessOrEqualVS512(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·lessOrEqualVS512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Z1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x10, AX
+	JLT          end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VCMPPS     $0x12, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func equalVV512(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·equalVV512(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x10, AX
+	JLT     end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VMOVUPS    (BX), Z1
+	ADDQ       $+64, BX
+	VCMPPS     $0x00, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func equalVS512(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·equalVS512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Z1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x10, AX
+	JLT          end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VCMPPS     $0x00, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func greaterVV512(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·greaterVV512(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x10, AX
+	JLT     end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VMOVUPS    (BX), Z1
+	ADDQ       $+64, BX
+	VCMPPS     $0x1e, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func greaterVS512(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·greaterVS512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Z1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x10, AX
+	JLT          end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VCMPPS     $0x1e, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func greaterOrEqualVV512(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·greaterOrEqualVV512(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x10, AX
+	JLT     end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VMOVUPS    (BX), Z1
+	ADDQ       $+64, BX
+	VCMPPS     $0x1d, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func greaterOrEqualVS512(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+TEXT ·greaterOrEqualVS512(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Z1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x10, AX
+	JLT          end
+
+loop:
+	VMOVUPS    (CX), Z0
+	VCMPPS     $0x1d, Z1, Z0, K1
+	VMOVDQU8.Z X2, K1, X3
+	VMOVDQU    X3, (DX)
+	ADDQ       $+64, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x10, AX
+	JGE        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func chooseVV512(n int, mask *uint8, x *float32, y *float32, dst *float32)
+// Requires: AVX, AVX512F
+TEXT ·chooseVV512(SB), NOSPLIT, $0-40
+	MOVQ   n+0(FP), AX
+	MOVQ   mask+8(FP), CX
+	MOVQ   dst+32(FP), DX
+	MOVQ   x+16(FP), BX
+	MOVQ   y+24(FP), SI
+	VPXORD Z3, Z3, Z3
+	SUBQ   $0x10, AX
+	JLT    end
+
+loop:
+	VPMOVZXBD (CX), Z2
+	VMOVUPS   (BX), Z0
+	ADDQ      $+64, BX
+	VMOVUPS   (SI), Z1
+	ADDQ      $+64, SI
+	VPTESTMD  Z2, Z2, K1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (DX)
+	ADDQ      $0x10, CX
+	ADDQ      $+64, DX
+	SUBQ      $0x10, AX
+	JGE       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func chooseVS512(n int, mask *uint8, x *float32, y float32, dst *float32)
+// Requires: AVX, AVX512F
+TEXT ·chooseVS512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         mask+8(FP), CX
+	MOVQ         dst+32(FP), DX
+	MOVQ         x+16(FP), BX
+	VBROADCASTSS y+24(FP), Z1
+	VPXORD       Z3, Z3, Z3
+	SUBQ         $0x10, AX
+	JLT          end
+
+loop:
+	VPMOVZXBD (CX), Z2
+	VMOVUPS   (BX), Z0
+	ADDQ      $+64, BX
+	VPTESTMD  Z2, Z2, K1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (DX)
+	ADDQ      $0x10, CX
+	ADDQ      $+64, DX
+	SUBQ      $0x10, AX
+	JGE       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func chooseSV512(n int, mask *uint8, x float32, y *float32, dst *float32)
+// Requires: AVX, AVX512F
+TEXT ·chooseSV512(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         mask+8(FP), CX
+	MOVQ         dst+32(FP), DX
+	VBROADCASTSS x+16(FP), Z0
+	MOVQ         y+24(FP), BX
+	VPXORD       Z3, Z3, Z3
+	SUBQ         $0x10, AX
+	JLT          end
+
+loop:
+	VPMOVZXBD (CX), Z2
+	VMOVUPS   (BX), Z1
+	ADDQ      $+64, BX
+	VPTESTMD  Z2, Z2, K1
+	VBLENDMPS Z0, Z1, K1, Z4
+	VMOVUPS   Z4, (DX)
+	ADDQ      $0x10, CX
+	ADDQ      $+64, DX
+	SUBQ      $0x10, AX
+	JGE       loop
+
+end:
+	VZEROUPPER
+	RET
+
 // func neg512(n int, x *float32, y *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·neg512(SB), NOSPLIT, $0-24
@@ -17730,6 +18094,94 @@ DATA const_3fcc422a<>+52(SB)/4, $0x3fcc422a
 DATA const_3fcc422a<>+56(SB)/4, $0x3fcc422a
 DATA const_3fcc422a<>+60(SB)/4, $0x3fcc422a
 GLOBL const_3fcc422a<>(SB), RODATA|NOPTR, $64
+
+// func hardSwish512(n int, x *float32, y *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·hardSwish512(SB), NOSPLIT, $0-24
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	VMOVUPS const_40c00000<>+0(SB), Z31
+	VMOVUPS const_3f000000<>+0(SB), Z30
+	VMOVUPS const_3f800000<>+0(SB), Z29
+	SUBQ    $0x20, AX
+	JLT     rest
+
+loop:
+	VMOVUPS (CX), Z0
+	VDIVPS  Z31, Z0, Z1
+	VADDPS  Z30, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VMAXPS  Z2, Z1, Z1
+	VMINPS  Z29, Z1, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS 64(CX), Z6
+	VDIVPS  Z31, Z6, Z7
+	VADDPS  Z30, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VMAXPS  Z8, Z7, Z7
+	VMINPS  Z29, Z7, Z7
+	VMULPS  Z7, Z6, Z6
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z6, 64(DX)
+	ADDQ    $+128, CX
+	ADDQ    $+128, DX
+	SUBQ    $0x20, AX
+	JGE     loop
+
+rest:
+	ADDQ    $0x20, AX
+	CMPQ    AX, $0x10
+	JLT     tail
+	VMOVUPS (CX), Z0
+	VDIVPS  Z31, Z0, Z1
+	VADDPS  Z30, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VMAXPS  Z2, Z1, Z1
+	VMINPS  Z29, Z1, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $0x10, AX
+
+tail:
+	TESTQ     AX, AX
+	JZ        end
+	MOVQ      $+1, BX
+	SHLXQ     AX, BX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (CX), K1, Z0
+	VDIVPS    Z31, Z0, Z1
+	VADDPS    Z30, Z1, Z1
+	VPXORD    Z2, Z2, Z2
+	VMAXPS    Z2, Z1, Z1
+	VMINPS    Z29, Z1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)
+
+end:
+	VZEROUPPER
+	RET
+
+DATA const_40c00000<>+0(SB)/4, $0x40c00000
+DATA const_40c00000<>+4(SB)/4, $0x40c00000
+DATA const_40c00000<>+8(SB)/4, $0x40c00000
+DATA const_40c00000<>+12(SB)/4, $0x40c00000
+DATA const_40c00000<>+16(SB)/4, $0x40c00000
+DATA const_40c00000<>+20(SB)/4, $0x40c00000
+DATA const_40c00000<>+24(SB)/4, $0x40c00000
+DATA const_40c00000<>+28(SB)/4, $0x40c00000
+DATA const_40c00000<>+32(SB)/4, $0x40c00000
+DATA const_40c00000<>+36(SB)/4, $0x40c00000
+DATA const_40c00000<>+40(SB)/4, $0x40c00000
+DATA const_40c00000<>+44(SB)/4, $0x40c00000
+DATA const_40c00000<>+48(SB)/4, $0x40c00000
+DATA const_40c00000<>+52(SB)/4, $0x40c00000
+DATA const_40c00000<>+56(SB)/4, $0x40c00000
+DATA const_40c00000<>+60(SB)/4, $0x40c00000
+GLOBL const_40c00000<>(SB), RODATA|NOPTR, $64
 
 // func addVV512(n int, x *float32, y *float32, dst *float32)
 // Requires: AVX, AVX512F, BMI2
@@ -21011,6 +21463,382 @@ end:
 	VZEROUPPER
 	RET
 
+// func lessVV256(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX
+TEXT ·lessVV256(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x08, AX
+	JLT     end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (BX), Y1
+	ADDQ         $+32, BX
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func lessVS256(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX
+TEXT ·lessVS256(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Y1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x08, AX
+	JLT          end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func lessOrEqualVV256(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX
+TEXT ·lessOrEqualVV256(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x08, AX
+	JLT     end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (BX), Y1
+	ADDQ         $+32, BX
+	VCMPPS       $0x12, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func lessOrEqualVS256(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX
+TEXT ·lessOrEqualVS256(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Y1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x08, AX
+	JLT          end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VCMPPS       $0x12, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func equalVV256(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX
+TEXT ·equalVV256(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x08, AX
+	JLT     end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (BX), Y1
+	ADDQ         $+32, BX
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func equalVS256(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX
+TEXT ·equalVS256(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Y1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x08, AX
+	JLT          end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VCMPPS       $0x00, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func greaterVV256(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX
+TEXT ·greaterVV256(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x08, AX
+	JLT     end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (BX), Y1
+	ADDQ         $+32, BX
+	VCMPPS       $0x1e, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func greaterVS256(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX
+TEXT ·greaterVS256(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Y1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x08, AX
+	JLT          end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VCMPPS       $0x1e, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func greaterOrEqualVV256(n int, x *float32, y *float32, dst *uint8)
+// Requires: AVX
+TEXT ·greaterOrEqualVV256(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    dst+24(FP), DX
+	MOVQ    y+16(FP), BX
+	VMOVDQU const_01010101<>+0(SB), X2
+	SUBQ    $0x08, AX
+	JLT     end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (BX), Y1
+	ADDQ         $+32, BX
+	VCMPPS       $0x1d, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func greaterOrEqualVS256(n int, x *float32, y float32, dst *uint8)
+// Requires: AVX
+TEXT ·greaterOrEqualVS256(SB), NOSPLIT, $0-32
+	MOVQ         n+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         dst+24(FP), DX
+	VBROADCASTSS y+16(FP), Y1
+	VMOVDQU      const_01010101<>+0(SB), X2
+	SUBQ         $0x08, AX
+	JLT          end
+
+loop:
+	VMOVUPS      (CX), Y0
+	VCMPPS       $0x1d, Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X3
+	VPACKSSDW    X3, X0, X3
+	VPACKSSWB    X3, X3, X3
+	VPAND        X2, X3, X3
+	VMOVQ        X3, (DX)
+	ADDQ         $+32, CX
+	ADDQ         $0x08, DX
+	SUBQ         $0x08, AX
+	JGE          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func chooseVV256(n int, mask *uint8, x *float32, y *float32, dst *float32)
+// Requires: AVX, AVX2
+TEXT ·chooseVV256(SB), NOSPLIT, $0-40
+	MOVQ   n+0(FP), AX
+	MOVQ   mask+8(FP), CX
+	MOVQ   dst+32(FP), DX
+	MOVQ   x+16(FP), BX
+	MOVQ   y+24(FP), SI
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x08, AX
+	JLT    end
+
+loop:
+	VPMOVZXBD (CX), Y2
+	VMOVUPS   (BX), Y0
+	ADDQ      $+32, BX
+	VMOVUPS   (SI), Y1
+	ADDQ      $+32, SI
+	VPCMPEQD  Y3, Y2, Y2
+	VBLENDVPS Y2, Y1, Y0, Y4
+	VMOVUPS   Y4, (DX)
+	ADDQ      $0x08, CX
+	ADDQ      $+32, DX
+	SUBQ      $0x08, AX
+	JGE       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func chooseVS256(n int, mask *uint8, x *float32, y float32, dst *float32)
+// Requires: AVX, AVX2
+TEXT ·chooseVS256(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         mask+8(FP), CX
+	MOVQ         dst+32(FP), DX
+	MOVQ         x+16(FP), BX
+	VBROADCASTSS y+24(FP), Y1
+	VXORPS       Y3, Y3, Y3
+	SUBQ         $0x08, AX
+	JLT          end
+
+loop:
+	VPMOVZXBD (CX), Y2
+	VMOVUPS   (BX), Y0
+	ADDQ      $+32, BX
+	VPCMPEQD  Y3, Y2, Y2
+	VBLENDVPS Y2, Y1, Y0, Y4
+	VMOVUPS   Y4, (DX)
+	ADDQ      $0x08, CX
+	ADDQ      $+32, DX
+	SUBQ      $0x08, AX
+	JGE       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func chooseSV256(n int, mask *uint8, x float32, y *float32, dst *float32)
+// Requires: AVX, AVX2
+TEXT ·chooseSV256(SB), NOSPLIT, $0-40
+	MOVQ         n+0(FP), AX
+	MOVQ         mask+8(FP), CX
+	MOVQ         dst+32(FP), DX
+	VBROADCASTSS x+16(FP), Y0
+	MOVQ         y+24(FP), BX
+	VXORPS       Y3, Y3, Y3
+	SUBQ         $0x08, AX
+	JLT          end
+
+loop:
+	VPMOVZXBD (CX), Y2
+	VMOVUPS   (BX), Y1
+	ADDQ      $+32, BX
+	VPCMPEQD  Y3, Y2, Y2
+	VBLENDVPS Y2, Y1, Y0, Y4
+	VMOVUPS   Y4, (DX)
+	ADDQ      $0x08, CX
+	ADDQ      $+32, DX
+	SUBQ      $0x08, AX
+	JGE       loop
+
+end:
+	VZEROUPPER
+	RET
+
 // func neg256(n int, x *float32, y *float32)
 // Requires: AVX
 TEXT ·neg256(SB), NOSPLIT, $0-24
@@ -22834,6 +23662,72 @@ tail:
 	VADDPS      const_3f800000<>+0(SB), Y3, Y3
 	VDIVPS      Y3, Y0, Y0
 	VMASKMOVPS  Y0, Y15, (DX)
+
+end:
+	VZEROUPPER
+	RET
+
+// func hardSwish256(n int, x *float32, y *float32)
+// Requires: AVX
+TEXT ·hardSwish256(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ y+16(FP), DX
+	SUBQ $0x10, AX
+	JLT  rest
+
+loop:
+	VMOVUPS (CX), Y0
+	VDIVPS  const_40c00000<>+0(SB), Y0, Y1
+	VADDPS  const_3f000000<>+0(SB), Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VMAXPS  Y2, Y1, Y1
+	VMINPS  const_3f800000<>+0(SB), Y1, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS 32(CX), Y6
+	VDIVPS  const_40c00000<>+0(SB), Y6, Y7
+	VADDPS  const_3f000000<>+0(SB), Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VMAXPS  Y8, Y7, Y7
+	VMINPS  const_3f800000<>+0(SB), Y7, Y7
+	VMULPS  Y7, Y6, Y6
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y6, 32(DX)
+	ADDQ    $+64, CX
+	ADDQ    $+64, DX
+	SUBQ    $0x10, AX
+	JGE     loop
+
+rest:
+	ADDQ    $0x10, AX
+	CMPQ    AX, $0x08
+	JLT     tail
+	VMOVUPS (CX), Y0
+	VDIVPS  const_40c00000<>+0(SB), Y0, Y1
+	VADDPS  const_3f000000<>+0(SB), Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VMAXPS  Y2, Y1, Y1
+	VMINPS  const_3f800000<>+0(SB), Y1, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DX)
+	ADDQ    $+32, CX
+	ADDQ    $+32, DX
+	SUBQ    $0x08, AX
+
+tail:
+	TESTQ      AX, AX
+	JZ         end
+	NEGQ       AX
+	LEAQ       masks<>+0(SB), BX
+	VMOVUPS    32(BX)(AX*4), Y15
+	VMASKMOVPS (CX), Y15, Y0
+	VDIVPS     const_40c00000<>+0(SB), Y0, Y1
+	VADDPS     const_3f000000<>+0(SB), Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VMAXPS     Y2, Y1, Y1
+	VMINPS     const_3f800000<>+0(SB), Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (DX)
 
 end:
 	VZEROUPPER

@@ -28,6 +28,7 @@ const (
 	Erf                     // erf x
 	Gelu                    // x·(1+erf(x/√2))/2
 	GeluTanh                // x·(1+tanh(√(2/π)·(x+0.044715·x³)))/2
+	HardSwish               // x·min(max(x/6+1/2, 0), 1)
 	numUnary
 )
 

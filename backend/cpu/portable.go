@@ -25,6 +25,7 @@ func portable() *kernels {
 			Erf:        each(erfGo),
 			Gelu:       each(geluGo),
 			GeluTanh:   each(geluTanhGo),
+			HardSwish:  each(func(x float32) float32 { return x * min(max(x/6+0.5, 0), 1) }),
 		},
 		binary: [numBinary]binaryKernels{
 			Add: pairs(func(x, y float32) float32 { return x + y }),
@@ -35,6 +36,7 @@ func portable() *kernels {
 			Min: pairs(func(x, y float32) float32 { return min(x, y) }),
 		},
 		divEps: divEpsGo, divSignEps: divSignEpsGo, mulAdd: mulAddGo, axpy: axpyGo, shifts: shiftsGo, evens: evensGo, largest: largestGo,
+		compare: comparesGo(), choose: chooseKernels{chooseVVGo, chooseVSGo, chooseSVGo},
 		reduce: [numReduce]func(n int, x *float32) float32{
 			Sum:        fold(func(s, x float32) float32 { return s + x }),
 			SumSquares: fold(func(s, x float32) float32 { return fma(x, x, s) }),

@@ -22,6 +22,12 @@ func (s Strip) From(column int) Strip {
 	return s
 }
 
+// Row is row r alone.
+func (s Strip) Row(r int) Strip {
+	s.Data = s.Data[r*s.Step:]
+	return s
+}
+
 func (s Strip) check(name string, rows, n int) {
 	if s.Number {
 		n = 1

@@ -233,7 +233,7 @@ func rowed(v *ir.Value, lead []ir.Dim) bool {
 var pointwise = map[string]bool{
 	"Add": true, "Sub": true, "Mul": true, "Div": true, "Max": true, "Min": true, "Neg": true, "Abs": true, "Sqrt": true,
 	"Reciprocal": true, "Relu": true, "Exp": true, "Log": true, "Sigmoid": true, "Tanh": true, "Erf": true, "Gelu": true,
-	"Swish": true, "Clip": true, "Where": true, "Identity": true,
+	"HardSwish": true, "HardSigmoid": true, "Swish": true, "Clip": true, "Where": true, "Identity": true,
 }
 
 // rowwise reports whether n computes each row of its float32 results, a row being

@@ -58,6 +58,8 @@ func (c *call) convolve(g *convolution) {
 	case len(g.y) == 0:
 	case g.deep == 0:
 		g.fillBias(0, g.batch*g.groups*g.wide, 0, len(g.y)/(g.batch*g.groups*g.wide))
+	case g.few():
+		c.convolveFew(g)
 	case g.fewPositions():
 		c.convolveTurned(g)
 	case g.deep == 1 && len(g.ws) <= 2 && g.numPhases() <= 16:

@@ -16,6 +16,7 @@ var binaries = map[string]cpu.Binary{
 var unaries = map[string]cpu.Unary{
 	"Neg": cpu.Neg, "Abs": cpu.Abs, "Sqrt": cpu.Sqrt, "Reciprocal": cpu.Reciprocal, "Relu": cpu.Relu, "Exp": cpu.Exp,
 	"Log": cpu.Log, "Sigmoid": cpu.Sigmoid, "Tanh": cpu.Tanh, "Erf": cpu.Erf,
+	"HardSwish": cpu.HardSwish,
 }
 
 // binary is an operator of two operands, or of any number that are combined
@@ -206,11 +207,24 @@ func where(c *call) ([]*Value, error) {
 	case 2:
 		return selected[uint16](c, shape)
 	case 4:
-		return selected[uint32](c, shape)
+		return c.selectedWords(shape)
 	case 8:
 		return selected[uint64](c, shape)
 	}
 	return nil, fmt.Errorf("elements of type %s", c.in[1].elem)
+}
+
+// selectedWords selects elements of four bytes, whatever they are.
+func (c *call) selectedWords(shape []int) ([]*Value, error) {
+	out := c.new(c.in[1].elem, shape...)
+	pick := func(v *Value) []float32 {
+		if v.len() == 1 {
+			return as[float32](v)[:1]
+		}
+		return c.floats(c.spread(v, shape))
+	}
+	c.engine.Choose(flat[float32](out), flat[uint8](c.dense(c.spread(c.in[0], shape))), pick(c.in[1]), pick(c.in[2]))
+	return one(out)
 }
 
 func selected[T any](c *call, shape []int) ([]*Value, error) {

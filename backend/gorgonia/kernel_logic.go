@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"fmt"
 
+	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -16,7 +17,7 @@ type number interface {
 func compare(c *call) ([]*Value, error) {
 	switch e := c.in[0].elem; e {
 	case ir.Float:
-		return compared[float32](c)
+		return c.compareFloats(comparisons[c.n.Op.Name])
 	case ir.Double:
 		return compared[float64](c)
 	case ir.Int64:
@@ -27,6 +28,34 @@ func compare(c *call) ([]*Value, error) {
 		return compared[uint8](c)
 	}
 	return interpret(c)
+}
+
+var comparisons = map[string]cpu.Compare{
+	"Less": cpu.Less, "LessOrEqual": cpu.LessOrEqual, "Equal": cpu.Equal, "Greater": cpu.Greater, "GreaterOrEqual": cpu.GreaterOrEqual,
+}
+
+// compareFloats compares with a number, which is not spread out, or two vectors.
+func (c *call) compareFloats(op cpu.Compare) ([]*Value, error) {
+	x, y := c.in[0], c.in[1]
+	if y.elem != ir.Float {
+		return nil, fmt.Errorf("operands are of types %s and %s", x.elem, y.elem)
+	}
+	shape, err := broadcastShapes(x.shape, y.shape)
+	if err != nil {
+		return nil, err
+	}
+	out := c.new(ir.Bool, shape...)
+	dst := flat[uint8](out)
+	switch n := len(dst); {
+	case n == 0:
+	case y.len() == 1 && x.len() == n:
+		c.engine.CompareScalar(op, dst, c.floats(x), as[float32](y)[0])
+	case x.len() == 1 && y.len() == n:
+		c.engine.CompareScalar(op.Turned(), dst, c.floats(y), as[float32](x)[0])
+	default:
+		c.engine.Compare(op, dst, c.floats(c.spread(x, shape)), c.floats(c.spread(y, shape)))
+	}
+	return one(out)
 }
 
 func compared[T number](c *call) ([]*Value, error) {

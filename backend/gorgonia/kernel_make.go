@@ -31,7 +31,7 @@ func sequence[T float32 | int64 | int32](c *call) ([]*Value, error) {
 	start, limit, delta := bounds[0], bounds[1], bounds[2]
 	n := math.Ceil((float64(limit) - float64(start)) / float64(delta))
 	if !(n < maxElements) || delta == 0 {
-		return nil, fmt.Errorf("from %v to %v in steps of %v", start, limit, delta)
+		return nil, fmt.Errorf("from %v to %v in steps of %v: these are too many elements, or none ever", start, limit, delta)
 	}
 	out := c.new(c.in[0].elem, int(max(n, 0)))
 	for i := range flat[T](out) {
@@ -97,7 +97,7 @@ func pad(c *call) ([]*Value, error) {
 		a := axisOf(axis, len(shape))
 		before, after := pads[i], pads[len(axes)+i]
 		if max(before, after) > maxElements || min(before, after) < -maxElements {
-			return nil, fmt.Errorf("pads %v", pads)
+			return nil, fmt.Errorf("pads %v make no shape, or one that is too large", pads)
 		}
 		from[a], to[a] = max(-int(before), 0), max(int(before), 0)
 		kept[a] -= from[a] + max(-int(after), 0)
@@ -166,7 +166,7 @@ func tile(c *call) ([]*Value, error) {
 	var wide, strides, shape []int
 	for i, t := range times {
 		if t < 0 || t > maxElements {
-			return nil, fmt.Errorf("%v repeats", times)
+			return nil, fmt.Errorf("%v repeats make no shape, or one that is too large", times)
 		}
 		wide = append(wide, int(t), x.shape[i])
 		strides = append(strides, 0, x.stride()[i])

@@ -3,6 +3,7 @@ package gorgonia
 import (
 	"math"
 
+	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
 )
 
@@ -37,14 +38,26 @@ func leakyRelu(c *call) ([]*Value, error) {
 	})
 }
 
-// hardSwish is x·min(max(x/6 + 1/2, 0), 1).
-func hardSwish(c *call) ([]*Value, error) {
-	return each(c, ir.Float, func(x float32) float32 { return x * min(max(x/6+0.5, 0), 1) })
+// hardSigmoid is min(max(αx + β, 0), 1).
+func hardSigmoid(c *call) ([]*Value, error) {
+	y := c.reuse(0, ir.Float, c.in[0].shape)
+	dst, src := flat[float32](y), c.floats(c.in[0])
+	for _, step := range hardSigmoidSteps(c.n) {
+		c.engine.ZipScalar(step.op, dst, src, step.with)
+		src = dst
+	}
+	return one(y)
 }
 
-func hardSigmoid(c *call) ([]*Value, error) {
-	a, b := c.n.Attrs.Float("alpha", 0.2), c.n.Attrs.Float("beta", 0.5)
-	return each(c, ir.Float, func(x float32) float32 { return min(max(a*x+b, 0), 1) })
+// A scalarStep is an elementwise operation with a number.
+type scalarStep struct {
+	op   cpu.Binary
+	with float32
+}
+
+func hardSigmoidSteps(n *ir.Node) []scalarStep {
+	a, b := n.Attrs.Float("alpha", 0.2), n.Attrs.Float("beta", 0.5)
+	return []scalarStep{{cpu.Mul, a}, {cpu.Add, b}, {cpu.Max, 0}, {cpu.Min, 1}}
 }
 
 func isNaN(c *call) ([]*Value, error) {

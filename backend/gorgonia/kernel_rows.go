@@ -32,6 +32,8 @@ func rowKernelFor(n *ir.Node) rowKernel {
 			return swishRows(alpha)
 		}
 		return mapRows(cpu.Silu)
+	case "HardSigmoid":
+		return scalarRows(hardSigmoidSteps(n))
 	case "RMSNormalization":
 		return normRows(n.Attrs.Float("epsilon", 1e-5))
 	}
@@ -76,6 +78,17 @@ func swishRows(alpha float32) rowKernel {
 		t.serial.ZipStrips(cpu.Mul, t.piece.rows, n, dst, x, t.number(alpha))
 		t.serial.MapStrips(cpu.Sigmoid, t.piece.rows, n, dst, dst)
 		t.serial.ZipStrips(cpu.Mul, t.piece.rows, n, dst, dst, x)
+	}
+}
+
+func scalarRows(steps []scalarStep) rowKernel {
+	return func(t *strips, st *rowStep) {
+		dst, n := t.result(st)
+		x := t.of[st.ids.in[0]]
+		for _, s := range steps {
+			t.serial.ZipStrips(s.op, t.piece.rows, n, dst, x, t.number(s.with))
+			x = dst
+		}
 	}
 }
 
@@ -128,17 +141,24 @@ func whereRows(t *strips, st *rowStep) {
 	}
 	for r := range t.piece.rows {
 		at := t.base[k] + (t.piece.from+r)*src.row
-		d, xs, ys := dst.Data[r*dst.Step:][:n], x.Data[r*x.Step:], y.Data[r*y.Step:]
-		for i := range d {
-			from := &ys
-			s := y.Number
-			if mask[at+i*col] != 0 {
-				from, s = &xs, x.Number
-			}
-			if s {
-				d[i] = (*from)[0]
-			} else {
-				d[i] = (*from)[i]
+		d, xs, ys := dst.Row(r), x.Row(r), y.Row(r)
+		switch {
+		case col == 1:
+			t.serial.ChooseStrip(n, d, mask[at:at+n], xs, ys)
+		case col == 0 && mask[at] != 0:
+			cpu.CopyStrip(1, n, d, xs)
+		case col == 0:
+			cpu.CopyStrip(1, n, d, ys)
+		default:
+			for i := range n {
+				from := ys
+				if mask[at+i*col] != 0 {
+					from = xs
+				}
+				if !from.Number {
+					from = from.From(i)
+				}
+				d.Data[i] = from.Data[0]
 			}
 		}
 	}

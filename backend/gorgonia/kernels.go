@@ -43,7 +43,7 @@ var float32s = map[string]kernel{
 	"Neg": unary, "Abs": unary, "Sqrt": unary, "Reciprocal": unary, "Relu": unary, "Exp": unary, "Log": unary,
 	"Sigmoid": unary, "Tanh": unary, "Erf": unary, "Gelu": gelu, "Swish": swish, "Pow": pow, "Clip": clip,
 	"Sin": scalar, "Cos": scalar, "Floor": scalar, "Ceil": scalar, "Round": scalar, "Sign": scalar,
-	"LeakyRelu": leakyRelu, "HardSwish": hardSwish, "HardSigmoid": hardSigmoid, "IsInf": isInf, "IsNaN": isNaN,
+	"LeakyRelu": leakyRelu, "HardSwish": unary, "HardSigmoid": hardSigmoid, "IsInf": isInf, "IsNaN": isNaN,
 	"Softmax": softmax, "ReduceSum": reduce, "ReduceMean": reduce, "ReduceMax": reduce, "ReduceMin": reduce,
 	"ReduceSumSquare": reduce, "ReduceL1": reduce, "ReduceL2": reduce,
 	"RMSNormalization": rmsNorm, "LayerNormalization": layerNorm, "BatchNormalization": batchNorm,

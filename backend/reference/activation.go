@@ -22,21 +22,24 @@ var activationKernels = map[string]kernel{
 		}
 		return unary(func(x float64) float64 { return x * 0.5 * (1 + math.Erf(x/math.Sqrt2)) }, nil)(n, in)
 	},
-	"LeakyRelu": withAlpha(0.01, leaky),
-	"Swish":     withAlpha(1, func(x, alpha float64) float64 { return x * sigmoid(alpha*x) }),
-	"ThresholdedRelu": withAlpha(1, func(x, alpha float64) float64 {
-		if x > alpha {
-			return x
-		}
-		return 0
-	}),
-	"Elu": withAlpha(1, func(x, alpha float64) float64 {
+	"LeakyRelu": withAlpha(leaky),
+	"Swish":     withAlpha(func(x, alpha float64) float64 { return x * sigmoid(alpha*x) }),
+	"ThresholdedRelu": func(n *ir.Node, in []*Array) ([]*Array, error) {
+		alpha := float64(n.Attrs.Float("alpha", 1))
+		return unary(func(x float64) float64 {
+			if x > alpha {
+				return x
+			}
+			return 0
+		}, nil)(n, in)
+	},
+	"Elu": withAlpha(func(x, alpha float64) float64 {
 		if x < 0 {
 			return alpha * math.Expm1(x)
 		}
 		return x
 	}),
-	"Celu": withAlpha(1, func(x, alpha float64) float64 {
+	"Celu": withAlpha(func(x, alpha float64) float64 {
 		return max(0, x) + min(0, alpha*math.Expm1(x/alpha))
 	}),
 	"Selu": func(n *ir.Node, in []*Array) ([]*Array, error) {
@@ -59,15 +62,15 @@ var activationKernels = map[string]kernel{
 		}, nil)(n, in)
 	},
 	"HardSigmoid": func(n *ir.Node, in []*Array) ([]*Array, error) {
-		alpha, beta := float64(n.Attrs.Float("alpha", 0.2)), float64(n.Attrs.Float("beta", 0.5))
+		alpha, beta := attribute(n, "alpha"), attribute(n, "beta")
 		return unary(func(x float64) float64 { return max(0, min(1, alpha*x+beta)) }, nil)(n, in)
 	},
 }
 
 // withAlpha returns the kernel of a function with a parameter, attribute alpha.
-func withAlpha(def float32, f func(x, alpha float64) float64) kernel {
+func withAlpha(f func(x, alpha float64) float64) kernel {
 	return func(n *ir.Node, in []*Array) ([]*Array, error) {
-		alpha := float64(n.Attrs.Float("alpha", def))
+		alpha := attribute(n, "alpha")
 		return unary(func(x float64) float64 { return f(x, alpha) }, nil)(n, in)
 	}
 }

@@ -23,8 +23,10 @@ const maxShape = 64
 var writtenOut = []string{"RNN", "GRU", "LSTM", "LinearAttention", "CausalConvWithState", "Col2Im", "AffineGrid", "DFT", "STFT", "MaxUnpool", "lxt.DequantizeBnb4"}
 
 // byBody is the kernel of such an operator.
-func byBody(n *ir.Node, in []*Array) ([]*Array, error) {
-	r := &run{ctx: context.Background(), m: &ir.Model{Ops: ops.Standard()}}
+func byBody(n *ir.Node, in []*Array) ([]*Array, error) { return standardBody(n, in, false) }
+
+func standardBody(n *ir.Node, in []*Array, double bool) ([]*Array, error) {
+	r := &run{ctx: context.Background(), m: &ir.Model{Ops: ops.Standard()}, double: double}
 	return r.body(n, in, nil)
 }
 
@@ -78,7 +80,7 @@ func (r *run) body(n *ir.Node, in []*Array, e *env) ([]*Array, error) {
 	if err := ir.Inline(m, call); err != nil {
 		return nil, err
 	}
-	inner := &run{ctx: r.ctx, m: m}
+	inner := &run{ctx: r.ctx, m: m, double: r.double}
 	got, err := inner.graph(m.Graph, w.args, nil)
 	if err != nil {
 		return nil, err

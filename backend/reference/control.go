@@ -16,13 +16,13 @@ var control = map[string]func(n *ir.Node, in []*Array, run runGraph) ([]*Array, 
 	"If": ifElse, "Loop": loop, "Scan": scan,
 }
 
-// Control computes an If, Loop or Scan node. run runs a graph of its attributes.
-func Control(n *ir.Node, in []*ir.Tensor, run func(g *ir.Graph, args []*ir.Tensor) ([]*ir.Tensor, error)) ([]*ir.Tensor, error) {
+// Control computes an If, Loop or Scan node; runs runs a graph of its attributes.
+func Control(n *ir.Node, in []*ir.Tensor, runs func(g *ir.Graph, args []*ir.Tensor) ([]*ir.Tensor, error)) ([]*ir.Tensor, error) {
 	f := control[n.Op.String()]
 	if f == nil {
 		return nil, fmt.Errorf("%s runs no graph", n.Op)
 	}
-	args, err := fromTensors(in)
+	args, err := new(run).tensors(in)
 	if err != nil {
 		return nil, err
 	}
@@ -31,11 +31,11 @@ func Control(n *ir.Node, in []*ir.Tensor, run func(g *ir.Graph, args []*ir.Tenso
 		if err != nil {
 			return nil, err
 		}
-		got, err := run(g, ts)
+		got, err := runs(g, ts)
 		if err != nil {
 			return nil, err
 		}
-		return fromTensors(got)
+		return new(run).tensors(got)
 	})
 	if err != nil {
 		return nil, err
@@ -178,14 +178,14 @@ func stack(vs []*Array, axis int64) (*Array, error) {
 	return out, nil
 }
 
-func fromTensors(ts []*ir.Tensor) ([]*Array, error) {
+func (r *run) tensors(ts []*ir.Tensor) ([]*Array, error) {
 	out := make([]*Array, len(ts))
 	for i, t := range ts {
 		if t == nil {
 			continue
 		}
 		var err error
-		if out[i], err = FromTensor(t); err != nil {
+		if out[i], err = r.tensor(t); err != nil {
 			return nil, err
 		}
 	}

@@ -248,12 +248,14 @@ func sign(x float64) float64 {
 	return x // 0 or NaN
 }
 
-func constant(n *ir.Node, in []*Array) ([]*Array, error) {
+func constant(n *ir.Node, in []*Array) ([]*Array, error) { return constantBy(n, FromTensor) }
+
+func constantBy(n *ir.Node, read func(*ir.Tensor) (*Array, error)) ([]*Array, error) {
 	t, err := ops.ConstantOf(n.Attrs)
 	if err != nil {
 		return nil, err
 	}
-	return one(FromTensor(t))
+	return one(read(t))
 }
 
 func where(n *ir.Node, in []*Array) ([]*Array, error) {

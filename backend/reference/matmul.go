@@ -93,9 +93,9 @@ func gemm(n *ir.Node, in []*Array) ([]*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	y = scaled(y, n.Attrs.Float("alpha", 1))
+	y = scaled(y, attribute(n, "alpha"))
 	if c := arg(in, 2); c != nil {
-		return elementwiseKernels["Add"](n, []*Array{y, scaled(c, n.Attrs.Float("beta", 1))})
+		return elementwiseKernels["Add"](n, []*Array{y, scaled(c, attribute(n, "beta"))})
 	}
 	return []*Array{y}, nil
 }
@@ -111,13 +111,13 @@ func transposed(a *Array) *Array {
 	return out
 }
 
-func scaled(a *Array, f float32) *Array {
+func scaled(a *Array, f float64) *Array {
 	out := NewArray(a.Elem, a.Shape...)
 	for i, x := range a.F {
-		out.F[i] = x * float64(f)
+		out.F[i] = x * f
 	}
 	for i, x := range a.I {
-		out.I[i] = fit(a.Elem, int64(float64(x)*float64(f)))
+		out.I[i] = fit(a.Elem, int64(float64(x)*f))
 	}
 	return out
 }

@@ -103,7 +103,7 @@ func standardized(x *Array, axes []int, centred bool, inverse func(variance floa
 
 // inverseRoot is 1/√(variance + epsilon).
 func inverseRoot(n *ir.Node) func(variance float64) float64 {
-	epsilon := float64(n.Attrs.Float("epsilon", 1e-5))
+	epsilon := attribute(n, "epsilon")
 	return func(variance float64) float64 { return 1 / math.Sqrt(variance+epsilon) }
 }
 
@@ -216,7 +216,7 @@ func lrn(n *ir.Node, in []*Array) ([]*Array, error) {
 	if len(x.Shape) < 2 || size < 1 {
 		return nil, fmt.Errorf("input has shape %v and size is %d, want rank 2 and size 1 or more", x.Shape, size)
 	}
-	alpha, beta, bias := float64(n.Attrs.Float("alpha", 1e-4)), float64(n.Attrs.Float("beta", 0.75)), float64(n.Attrs.Float("bias", 1))
+	alpha, beta, bias := attribute(n, "alpha"), attribute(n, "beta"), attribute(n, "bias")
 	return alongAxis(x, 1, func(line []float64) []float64 {
 		out := make([]float64, len(line))
 		for c, v := range line {

@@ -9,13 +9,15 @@ import (
 
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/ir"
+	"github.com/lxtc/lxtc/ir/ops"
 )
 
 // New returns the backend. Its outputs are rounded to the types that the model
 // declares.
 func New() backend.Backend { return interpreter{} }
 
-// NewDouble returns a backend whose floating point outputs are float64.
+// NewDouble returns a backend whose floating point outputs are float64, and which
+// takes the numbers of formulas and attributes as they were meant: see double.go.
 func NewDouble() backend.Backend { return interpreter{double: true} }
 
 type interpreter struct{ double bool }
@@ -73,19 +75,51 @@ func kernelOf(op ir.OpName) kernel {
 
 // Eval computes one node from constant inputs: what constant folding needs.
 func Eval(n *ir.Node, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	k := kernelOf(n.Op)
-	if k == nil {
-		return nil, fmt.Errorf("no kernel for %s", n.Op)
+	if n.Op.String() == "Constant" {
+		t, err := ops.ConstantOf(n.Attrs)
+		return []*ir.Tensor{t}, err
 	}
-	args, err := fromTensors(in)
-	if err != nil {
-		return nil, err
-	}
-	outs, err := call(k, n, args)
+	outs, err := new(run).once(n, in)
 	if err != nil {
 		return nil, err
 	}
 	return toTensors(outs)
+}
+
+// EvalFor returns Eval for the constants of a model that b will run. For NewDouble
+// it returns no result that rounding to the declared types would change: the run
+// computes that, in double precision.
+func EvalFor(b backend.Backend) func(n *ir.Node, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	if own, ok := b.(interpreter); !ok || !own.double {
+		return Eval
+	}
+	return func(n *ir.Node, in []*ir.Tensor) ([]*ir.Tensor, error) {
+		if n.Op.String() == "Constant" {
+			return Eval(n, in) // it remembers what it rounds
+		}
+		outs, err := (&run{double: true}).once(n, in)
+		if err != nil {
+			return nil, err
+		}
+		ts, err := toTensors(outs)
+		if err != nil || !slices.EqualFunc(outs, ts, holds) {
+			return nil, err
+		}
+		return ts, nil
+	}
+}
+
+// once computes one node.
+func (r *run) once(n *ir.Node, in []*ir.Tensor) ([]*Array, error) {
+	k := r.kernel(n.Op)
+	if k == nil {
+		return nil, fmt.Errorf("no kernel for %s", n.Op)
+	}
+	args, err := r.tensors(in)
+	if err != nil {
+		return nil, err
+	}
+	return call(k, n, args)
 }
 
 // call runs a kernel and turns a panic over a malformed node (an index out of
@@ -122,22 +156,23 @@ func (s *session) Close() error { return nil }
 
 func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 	g := s.m.Graph
+	r := &run{ctx: ctx, m: s.m, opt: s.opt, double: s.double, total: g.Len()}
 	args := make([]*Array, len(g.Inputs))
 	for i, v := range g.Inputs {
 		t := in[v.Name]
+		read := FromTensor
 		if t == nil {
-			t = v.Default
+			t, read = v.Default, r.tensor
 		}
 		if t == nil {
 			return nil, fmt.Errorf("input %q is missing", v.Name)
 		}
-		a, err := FromTensor(t)
+		a, err := read(t)
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %w", v.Name, err)
 		}
 		args[i] = a
 	}
-	r := &run{ctx: ctx, m: s.m, opt: s.opt, total: g.Len()}
 	outs, err := r.graph(g, args, nil)
 	if err != nil {
 		return nil, err

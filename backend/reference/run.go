@@ -14,12 +14,14 @@ type run struct {
 	ctx         context.Context
 	m           *ir.Model
 	opt         backend.Options
+	double      bool // numbers as they were meant: see double.go
 	done, total int
 }
 
 // env holds the values of one graph while it runs. Values of the graphs around
 // it are found through outer.
 type env struct {
+	run   *run
 	vals  map[*ir.Value]*Array
 	outer *env
 }
@@ -31,7 +33,7 @@ func (e *env) get(v *ir.Value) (*Array, error) {
 		}
 	}
 	if v.Data != nil {
-		a, err := FromTensor(v.Data)
+		a, err := e.run.tensor(v.Data)
 		if err == nil {
 			e.vals[v] = a
 		}
@@ -43,7 +45,7 @@ func (e *env) get(v *ir.Value) (*Array, error) {
 // graph runs g on args and returns its outputs. A value is dropped after its
 // last use.
 func (r *run) graph(g *ir.Graph, args []*Array, outer *env) ([]*Array, error) {
-	e := &env{vals: map[*ir.Value]*Array{}, outer: outer}
+	e := &env{run: r, vals: map[*ir.Value]*Array{}, outer: outer}
 	left := map[*ir.Value]int{}
 	for i, v := range g.Inputs {
 		e.vals[v] = args[i]
@@ -124,7 +126,7 @@ func (r *run) apply(n *ir.Node, in []*Array, e *env) ([]*Array, error) {
 			return f(n, in, func(g *ir.Graph, args []*Array) ([]*Array, error) { return r.graph(g, args, e) })
 		}, n, in)
 	}
-	if k := kernelOf(n.Op); k != nil {
+	if k := r.kernel(n.Op); k != nil {
 		return call(k, n, in)
 	}
 	f := r.m.Func(n.Op)

@@ -68,9 +68,11 @@ func TestCheckerAndRuntime(t *testing.T) {
 	beside := filepath.Join(t.TempDir(), "beside.onnx")
 	inside := filepath.Join(t.TempDir(), "inside.onnx")
 	m := parse(t, `<ir_version: 10, opset_import: ["" : 20, "lxt" : 1]>
-g (float[N,600] x) => (float[N,600] y) {
+g (float[N,600] x) => (float[N,600] y, float[N,600] z) {
   h = lxt.Scaled <by = 0.5> (x)
+  none = lxt.Scaled <by = 0.0> (x)
   y = Add (h, h)
+  z = Add (h, none)
 }
 <domain: "lxt", opset_import: ["" : 20]>
 Scaled <by> (x) => (y) {
@@ -79,7 +81,7 @@ Scaled <by> (x) => (y) {
 }`)
 	w := m.Graph.Const("w", ir.Of(make([]float32, 600), 600))
 	for n := range m.Graph.Nodes() {
-		if n.Op.Name == "Add" {
+		if n.Op.Name == "Add" && n.Out[0].Name == "y" {
 			n.SetInput(1, w)
 		}
 	}

@@ -100,6 +100,7 @@ func (e *encoder) attr(a ir.Attr, ns *names) (*pb.AttributeProto, error) {
 			p.Graphs = append(p.Graphs, gp)
 		}
 	}
+	p.SayZero()
 	return p, err
 }
 

@@ -14,36 +14,63 @@ import (
 // describe says what was explained, in words: " Paris" (logits[0,4,3681] =
 // 17.2).
 func (s *subject) describe(opt lxtc.Options, f *feed, out map[string]*ir.Tensor) string {
-	var parts []string
-	for _, t := range targetsOf(opt) {
-		parts = append(parts, s.describeTarget(t, opt.Temperature, f, out))
+	var sb strings.Builder
+	targets := targetsOf(opt)
+	for k, t := range targets {
+		sign, weight := " + ", t.Weight
+		if weight < 0 {
+			sign, weight = " - ", -weight
+		}
+		if k == 3 && len(targets) > 4 {
+			fmt.Fprintf(&sb, " + %d more", len(targets)-3)
+			break
+		}
+		if k > 0 || sign == " - " {
+			sb.WriteString(sign)
+		}
+		if weight != 0 && weight != 1 {
+			fmt.Fprintf(&sb, "%g × ", weight)
+		}
+		sb.WriteString(s.describeTarget(t, opt.Temperature, f, out))
 	}
-	if len(parts) > 4 {
-		parts = append(parts[:3], fmt.Sprintf("%d more", len(parts)-3))
-	}
-	return strings.Join(parts, " + ")
+	return strings.TrimPrefix(sb.String(), " ")
 }
 
 func (s *subject) describeTarget(t passes.Target, temperature float64, f *feed, out map[string]*ir.Tensor) string {
+	if rows := s.describeRows(t, temperature, f, out); len(rows) == 1 {
+		return rows[0]
+	}
+	t.Weight = 0
+	if t.Seed {
+		return "the given relevance of " + t.Output
+	}
+	return t.String()
+}
+
+// describeRows says which element a target is in every batch row, and its value; nil if
+// it is not one element of each.
+func (s *subject) describeRows(t passes.Target, temperature float64, f *feed, out map[string]*ir.Tensor) []string {
+	suffix := ""
+	if t.Contrast {
+		suffix = " rather than the others"
+	}
+	t.Weight, t.Contrast = 0, false
 	if t.Output == "" {
 		if v := defaultOutput(s.IR().Graph); v != nil {
 			t.Output = v.Name
 		}
-	}
-	if t.Seed {
-		return "the given relevance of " + t.Output
 	}
 	computed := t.Output
 	if temperature != 0 {
 		computed = "softmax:" + t.Output // as pass target calls it
 	}
 	y := out[computed]
-	if y == nil {
-		return t.String()
+	if y == nil || !t.One() {
+		return nil
 	}
 	vals, err := y.Float64s()
 	if err != nil {
-		return t.String()
+		return nil
 	}
 	local, positions := t, s.lastTokens(t, f)
 	switch {
@@ -53,20 +80,35 @@ func (s *subject) describeTarget(t passes.Target, temperature float64, f *feed, 
 		local = atStart(t)
 	}
 	at, err := elements(local, vals, y.Shape, positions)
-	if err != nil || len(at) != 1 {
-		return t.String()
+	if err != nil {
+		return nil
 	}
-	t.Index = s.index(t, unflat(at[0], y.Shape), f)
+	var rows []string
+	for _, k := range at {
+		one := t
+		one.Index = s.index(t, unflat(k, y.Shape), f)
+		rows = append(rows, s.describeValue(one, temperature, y.Shape, k, vals[k])+suffix)
+	}
+	return rows
+}
+
+// describeValue says what element k of an output is, whose index t has.
+func (s *subject) describeValue(t passes.Target, temperature float64, shape []int, k int, value float64) string {
+	t.Class, t.Rank = nil, 0
 	what := t.String()
 	if temperature != 0 {
 		what = strings.Replace(what, t.Output, softmaxOf(t.Output, temperature), 1)
 	}
-	value := fmt.Sprintf("%s = %.4g", what, vals[at[0]])
-	n := classes(y.Shape)
-	if label := s.label(at[0]%max(n, 1), n, len(y.Shape)); label != "" {
-		return fmt.Sprintf("%s (%s)", label, value)
+	what = fmt.Sprintf("%s = %.4g", what, value)
+	n := classes(shape)
+	class := unflat(k, shape)[max(passes.ClassAxis(ir.Dims(shape)), 0):]
+	if len(class) == 0 {
+		return what
 	}
-	return value
+	if label := s.label(int(class[0]), n, len(shape)); label != "" {
+		return fmt.Sprintf("%s (%s)", label, what)
+	}
+	return what
 }
 
 // isCut reports whether an output may be one position of a sequence, which is

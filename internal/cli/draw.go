@@ -19,10 +19,14 @@ import (
 
 // drawing arranges the relevance of every explained tensor as texts and
 // pictures.
-func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[string]*ir.Tensor) (heatmap.Doc, error) {
-	target := cmp.Or(f.asked, s.describe(opt, f, out))
+func (s *subject) drawing(x *lxtc.Rewritten, opt lxtc.Options, f *feed, out map[string]*ir.Tensor) (heatmap.Doc, error) {
+	target := s.describe(opt, f, out)
 	d := heatmap.Doc{Title: "Why " + target + "?", Model: s.name, Rules: x.Report.Rules + ", " + x.Report.Form + " form"}
 	explained := x.Report.Explained
+	var rows []string
+	if ts := targetsOf(opt); len(ts) == 1 {
+		rows = s.describeRows(ts[0], opt.Temperature, f, out)
+	}
 	for i, v := range relevances(x) {
 		r, err := out[v.Name].Float64s()
 		if err != nil {
@@ -34,13 +38,23 @@ func (s *subject) drawing(x *lxtc.Explainer, opt lxtc.Options, f *feed, out map[
 		}
 		module := s.moduleOf(name)
 		for k := range d.Texts[texts:] {
-			d.Texts[texts+k].Tensor, d.Texts[texts+k].Module = name, module
+			t := &d.Texts[texts+k]
+			t.Tensor, t.Module, t.Target = name, module, ofRow(rows, k, len(d.Texts)-texts, t.Target)
 		}
 		for k := range d.Images[images:] {
-			d.Images[images+k].Tensor, d.Images[images+k].Module = name, module
+			m := &d.Images[images+k]
+			m.Tensor, m.Module, m.Target = name, module, ofRow(rows, k, len(d.Images)-images, m.Target)
 		}
 	}
 	return d, nil
+}
+
+// ofRow returns what is explained in row k of n, if that is known of each.
+func ofRow(rows []string, k, n int, otherwise string) string {
+	if n == 1 || len(rows) != n {
+		return otherwise
+	}
+	return rowLabel(rows[k], k, n)
 }
 
 // moduleOf returns the numbered module that computes a tensor, such as layers.0,
@@ -56,7 +70,7 @@ func (s *subject) moduleOf(name string) string {
 // relevances returns the outputs that hold relevance, one for each explained
 // tensor: the last ones that are called so. A model that was rewritten before
 // has others.
-func relevances(x *lxtc.Explainer) []*ir.Value {
+func relevances(x *lxtc.Rewritten) []*ir.Value {
 	var rs []*ir.Value
 	for _, v := range x.Model.Graph.Outputs {
 		if strings.HasPrefix(v.Name, "R:") {

@@ -28,8 +28,8 @@ type explanation struct {
 	recipe
 	engine
 	drawing
-	seeds    string
-	contrast bool
+	seeds string
+	each  bool
 	otherMethod
 }
 
@@ -49,6 +49,9 @@ shows it.`,
   lxtc explain models/smollm2 --text "The capital of France is" --target 'text:" Paris"'
   lxtc explain t5 --text "translate English to German: The house" --decoder-text "Das"
   lxtc explain resnet.onnx --image cat.jpg --preset imagenet -r epsilon-plus -o heat.png
+  lxtc explain net --image cat.jpg --target tabby --target '-1*tiger cat' -o rather.html
+  lxtc explain net --image cat.jpg --target top3 --each -o three.html
+  lxtc explain net --image cat.jpg --target tabby --through '/layer4/layer4.1/Add_output_0[:,17]' -o concept.png
   lxtc explain model.onnx --input in.npz --target 'logits[0,-1,42]' -o relevance.npz`,
 		Args: atMostOne,
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.explain(ctx, e, args) }),
@@ -61,7 +64,7 @@ shows it.`,
 	e.otherMethod.flags(c)
 	f := c.Flags()
 	f.StringVar(&e.seeds, "seed-npz", "", "relevance of outputs, as arrays named after them (`FILE`.npz), instead of a target")
-	f.BoolVar(&e.contrast, "contrast", false, "explain the target against the mean of all other classes or tokens")
+	f.BoolVar(&e.each, "each", false, "explain several targets one by one, in one forward pass, instead of their sum")
 	return c
 }
 
@@ -115,14 +118,17 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 		return err
 	}
 	defer j.model.Close()
+	if e.each {
+		return a.explainEach(ctx, j, e, format, look)
+	}
 	s, b, opt, f := j.model, j.backend, j.opt, j.feed
 	if e.method != "" {
 		return a.explainByMethod(ctx, j, e, format, look)
 	}
-	if opt, err = a.seed(ctx, s, b, e, opt, f); err != nil {
+	if opt, err = s.seed(e, opt, f); err != nil {
 		return err
 	}
-	if len(opt.Targets) == 0 {
+	if e.seeds == "" {
 		a.warnOfSoftmax(s, e.recipe)
 	}
 	opt.TargetsOnly = format != "npz" // a drawing shows no other outputs
@@ -133,7 +139,7 @@ func (a *app) explain(ctx context.Context, e explanation, args []string) error {
 	if format == "npz" {
 		return a.writeArrays(s, x, out, e.out)
 	}
-	d, err := s.drawing(x, opt, f, out)
+	d, err := s.drawing(x.Rewritten, opt, f, out)
 	if err != nil {
 		return err
 	}
@@ -175,11 +181,11 @@ func (a *app) relevance(ctx context.Context, s *subject, b backend.Backend, e en
 		return nil, nil, err
 	}
 	a.note("memory: %s of values at the worst moment, on %s", size(x.Stats().Peak), b.Name())
-	return x, out, a.warnOfOverflow(x, out)
+	return x, out, a.warnOfOverflow(x.Rewritten, out)
 }
 
 // warnOfOverflow says which relevance is not finite.
-func (a *app) warnOfOverflow(x *lxtc.Explainer, out map[string]*ir.Tensor) error {
+func (a *app) warnOfOverflow(x *lxtc.Rewritten, out map[string]*ir.Tensor) error {
 	for i, v := range relevances(x) {
 		r, err := out[v.Name].Float64s()
 		if err != nil {

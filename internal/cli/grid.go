@@ -39,8 +39,9 @@ func (a *app) gridCommand() *cobra.Command {
 		Short: "explain at many values of a rule's parameters, side by side",
 		Long: `Grid explains one input at every combination of values of the parameters that a
 rule map leaves free: those written $name. The model is compiled once, the
-forward pass runs once, and what depends on some of the parameters runs once for
-their values. For each point a table says how faithful the explanation is: how
+forward pass runs once, and what depends on some of the parameters runs for their
+values: for several of them at once, as many as memory allows (-v says how many).
+For each point a table says how faithful the explanation is: how
 much longer the score lasts when the least relevant tokens or patches go first
 than when the most relevant do (see lxtc eval); the best is marked. ΣR is the sum
 over tensors that are computed from no other that is explained; of several, such
@@ -245,7 +246,21 @@ func (a *app) sweep(ctx context.Context, j *job, g sweeping, axes []axis) ([]gri
 		p.count(done, total, "points")
 		return nil
 	})
+	p.end()
+	a.noteTogether(s)
 	return points, s.Report, label, err
+}
+
+// noteTogether says how many values of each parameter ran at once.
+func (a *app) noteTogether(s *lxtc.Sweep) {
+	for _, t := range s.Together() {
+		switch {
+		case t.Why != nil:
+			a.note("%s: one value at a time: %v", t.Param, t.Why)
+		case t.Most > 0:
+			a.note("%s: up to %d values at once", t.Param, t.Most)
+		}
+	}
 }
 
 // scorePoints measures how faithful each point is, if that can be done.

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +24,6 @@ type feed struct {
 	tokens  []heatmap.Token // the tokens of the text; no values yet
 	ids     string          // the input that they went into
 	picture *image.RGB      // what the model sees of the picture
-	asked   string          // what is explained, in words, if the targets do not say it
 }
 
 // source is the flags that say where inputs come from.
@@ -114,22 +114,32 @@ func (s *subject) complete(f *feed, src source) error {
 
 // fromArrays reads an .npz file, or an .npy file for a model of one input.
 func (a *app) fromArrays(m *ir.Model, file string, f *feed) error {
-	archive, err := npy.ReadFile(file)
+	inputs := m.Graph.Inputs
+	archive, err := npy.ReadAccepted(file, func(name, dtype string, shape []int) error {
+		i := slices.IndexFunc(inputs, func(v *ir.Value) bool { return v.Name == name })
+		if i < 0 {
+			a.warn("%s: array %q is no input of the model%s", file, name, diag.DidYouMean(name, names(inputs)))
+			return npy.Skip
+		}
+		return checkShape(shape, inputs[i].Type)
+	})
 	if err != nil {
 		return unreadable(err)
 	}
-	if len(archive) == 1 && archive[0].Name == "" && len(m.Graph.Inputs) == 1 {
-		archive[0].Name = m.Graph.Inputs[0].Name
-	}
 	for _, e := range archive {
-		i := slices.IndexFunc(m.Graph.Inputs, func(v *ir.Value) bool { return v.Name == e.Name })
-		if i < 0 {
-			a.warn("%s: array %q is no input of the model%s", file, e.Name, diag.DidYouMean(e.Name, names(m.Graph.Inputs)))
-			continue
+		if len(archive) == 1 && e.Name == "" && len(inputs) == 1 { // an .npy file
+			e.Name = inputs[0].Name
 		}
-		t, err := fit(e.Array, m.Graph.Inputs[i].Type)
+		i := slices.IndexFunc(inputs, func(v *ir.Value) bool { return v.Name == e.Name })
+		if i < 0 {
+			return unreadable(fmt.Errorf("%s: an .npy file has no names, and the model has %d inputs; give them as an .npz file", file, len(inputs)))
+		}
+		t, err := fit(e.Array, inputs[i].Type)
 		if err != nil {
 			return unreadable(fmt.Errorf("%s: array %q: %w", file, e.Name, err))
+		}
+		if n := countNaN(t); n > 0 {
+			a.warn("%s: array %q: %d of %d elements are NaN, and so is what is computed from them", file, e.Name, n, t.Len())
 		}
 		f.tensors[e.Name] = t
 	}
@@ -169,6 +179,23 @@ func fit(a npy.Array, want ir.Type) (*ir.Tensor, error) {
 		return nil, err
 	}
 	return t, checkShape(t.Shape, want)
+}
+
+func countNaN(t *ir.Tensor) int {
+	if !t.Elem.IsFloat() {
+		return 0
+	}
+	fs, err := t.Float64s()
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, f := range fs {
+		if math.IsNaN(f) {
+			n++
+		}
+	}
+	return n
 }
 
 // checkShape reports a shape that cannot be one of the given type.

@@ -2,8 +2,8 @@ package cli
 
 import (
 	"fmt"
-	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lxtc/lxtc/ir"
@@ -11,8 +11,9 @@ import (
 	"github.com/lxtc/lxtc/rules"
 )
 
-// ledger is the books of relevance: what every operator received and handed
-// on. Its pass adds the sums to the graph, so that any backend keeps them.
+// ledger is the books of relevance: what every operator received, handed on and
+// kept, and for whom. Its pass adds the sums to the graph, so that any backend
+// keeps them.
 type ledger struct {
 	entries []entry
 	seeds   []string // outputs of the graph that hold the sum of a seed, and its Σ|R|
@@ -21,37 +22,32 @@ type ledger struct {
 
 // entry is one operator of the model that relevance went through.
 type entry struct {
-	of        *ir.Node
-	node, op  string
-	rule, at  string
-	formula   string // the body of the relevance function, as text
-	sums      string // the output of the graph that holds in, Σ|in|, out and Σ|out|
-	conserves bool   // the rule is meant to hand on what it receives
-	shares    bool   // and what a constant takes as well
-	quotient  bool   // but cannot, for n is x/y and relevance flows on to both
-	half      bool   // half floats: sums are as inexact as they are
-	constant  string // an operand that is constant and takes a share; "" for none
+	of       *ir.Node
+	node, op string
+	layer    string // the outermost numbered module around it, or else the innermost
+	rule, at string
+	formula  string // the body of the relevance function, as text
+	sums     string // the output of the graph that holds the numbers of a posting
+	cause    string // what keeps whatever is not handed on; "" if the rule conserves
+	constant string // what a constant operand is called that may take a share
+	strict   bool   // nothing may be kept but what moves to constants: --neutral
+	moves    bool   // data only moves
+	half     bool   // half floats: sums are as inexact as they are
 }
 
-// account is an entry, or several summed, with its numbers.
-type account struct {
-	Op        string `json:"op"`
-	Rule      string `json:"rule"`
-	At        string `json:"at"`
-	Count     int    `json:"count"`
-	In        figure `json:"in"`
-	Magnitude figure `json:"magnitude"` // Σ|R| that arrives
-	Out       figure `json:"out"`
-	Spread    figure `json:"spread"` // Σ|R| that is handed on
-	Absorbed  figure `json:"absorbed"`
-	Why       string `json:"why"` // who may absorb: "rule", "constant", "quotient", or "" for nobody
-}
-
+// Causes: for what an operator keeps relevance.
 const (
-	byRule     = "rule"
-	byConstant = "constant"
+	bySoftmax  = "softmax"  // the term of order zero of its expansion
+	byBias     = "bias"     // and the mean of a normalization
+	byConstant = "constant" // another constant operand: a position, a mask, a class token
+	byStop     = "stop"     // an operand that depends on what is explained, behind a rule that stops
+	byEpsilon  = "epsilon"  // the stabilizer, and outputs to which nothing contributes
 	byQuotient = "quotient" // x/y does not grow with x and y together
+	byRule     = "rule"     // the rule does not conserve there
 )
+
+// causes in the order of reports.
+var causes = []string{bySoftmax, byBias, byConstant, byStop, byEpsilon, byQuotient, byRule}
 
 // pass returns the pass that keeps the ledger. It reads what the relevance
 // pass has just built, in explicit form.
@@ -70,10 +66,14 @@ func (l *ledger) run(c *passes.Context, m *ir.Model) error {
 	if err != nil {
 		return err
 	}
+	stopped, err := behindStops(c, g)
+	if err != nil {
+		return err
+	}
 	ruled := map[*ir.Node]bool{}
 	for _, r := range calls {
 		ruled[r.of] = true
-		if err := l.enter(c, m, r.of, r.call, r.f); err != nil {
+		if err := l.enter(c, m, r, stopped); err != nil {
 			return err
 		}
 	}
@@ -127,55 +127,156 @@ func relevanceCalls(m *ir.Model) ([]relevanceCall, error) {
 	return calls, nil
 }
 
+// behindStops returns what is computed from what a stopping rule stands at.
+func behindStops(c *passes.Context, g *ir.Graph) (map[*ir.Value]bool, error) {
+	behind := map[*ir.Value]bool{}
+	stops := map[string]bool{"": false} // by rule
+	for n := range g.Nodes() {
+		stop, known := stops[n.Rule]
+		if !known {
+			rule, err := c.RuleSet.Parse(n.Rule)
+			if err != nil {
+				return nil, err
+			}
+			stop = rule.Rule.Stops
+			stops[n.Rule] = stop
+		}
+		if !stop && !slices.ContainsFunc(n.In, func(v *ir.Value) bool { return behind[v] }) {
+			continue
+		}
+		for _, v := range n.Out {
+			if v != nil {
+				behind[v] = true
+			}
+		}
+	}
+	return behind, nil
+}
+
 // enter adds the sums for one relevance call.
-func (l *ledger) enter(c *passes.Context, m *ir.Model, n, call *ir.Node, f *ir.Func) error {
+func (l *ledger) enter(c *passes.Context, m *ir.Model, r relevanceCall, stopped map[*ir.Value]bool) error {
+	n, call := r.of, r.call
 	rule, err := c.RuleSet.Parse(n.Rule)
 	if err != nil {
 		return err
 	}
 	e := entry{
-		of: n, formula: ir.FuncText(f), node: n.Name, op: n.Op.String(), rule: n.Rule, at: n.RuleAt,
-		conserves: conserves(m, n, call, rule) || c.Neutral, // under which no other rule should be
-		shares:    rule.KeepsNothing(),
-		quotient:  rule.Rule.Conserves && isQuotient(n, call) && !c.Neutral,
-		half:      n.Out[0].Type.Elem.Bits() == 16,
-		constant:  shareholder(n, call),
+		of: n, formula: ir.FuncText(r.f), node: n.Name, op: n.Op.String(), layer: moduleOf(n), rule: n.Rule, at: n.RuleAt,
+		strict: c.Neutral, moves: rule.Rule == rules.Move, half: n.Out[0].Type.Elem.Bits() == 16,
+		constant: constantOf(n, call, stopped),
+	}
+	switch {
+	case c.Neutral: // under which no other rule should be
+	case rule.Rule.Conserves && isQuotient(n, call):
+		e.cause = byQuotient
+	case conserves(m, n, call, rule):
+	case rule.Rule == rules.Taylor:
+		e.cause = bySoftmax
+	default:
+		e.cause = byRule
 	}
 	if e.node == "" {
 		e.node = n.Out[0].Name
 	}
 	b := m.At(m.Graph, nil)
 	b.Origin = "ledger <- " + n.String()
-	var in, magnitude, out, spread *ir.Value
-	add := func(sum, v *ir.Value) *ir.Value {
-		if sum == nil {
-			return v
-		}
-		return b.Add(sum, v)
-	}
-	for i, formal := range f.Body.Inputs {
-		if strings.HasPrefix(formal.Name, "R") {
-			r := wide(b, call.In[i])
-			in, magnitude = add(in, total(b, r)), add(magnitude, total(b, b.Op("Abs", r)))
+	in, magnitude, out, spread := sum{b: b}, sum{b: b, size: true}, sum{b: b}, sum{b: b, size: true}
+	arriving := make([]*ir.Value, len(n.Out))
+	for i, formal := range r.f.Body.Inputs {
+		if k, ok := outputOf(formal.Name); ok {
+			arriving[k] = call.In[i]
+			in.add(call.In[i])
+			magnitude.add(call.In[i])
 		}
 	}
-	for _, r := range call.Out {
-		r = wide(b, r)
-		out, spread = add(out, total(b, r)), add(spread, total(b, b.Op("Abs", r)))
+	for _, v := range call.Out {
+		out.add(v)
+		spread.add(v)
 	}
-	if in == nil { // the rule does not even read what arrives
-		in = b.Scalar(0, out)
-		magnitude = in
+	constants, kept := sum{b: b}, sum{b: b}
+	if e.cause == "" && in.v != nil {
+		a := l.account(m, b, n, call, rule, arriving)
+		constants.add(a.Constants...)
+		kept.add(a.Kept...)
 	}
-	sums := b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, single(b, in), single(b, magnitude), single(b, out), single(b, spread))
+	var parts []*ir.Value
+	for _, s := range []sum{in, magnitude, out, spread, constants, kept} {
+		parts = append(parts, single(b, s.value(call.Out[0])))
+	}
 	e.sums = fmt.Sprintf("ledger:%d", len(l.entries))
-	m.Graph.Outputs = append(m.Graph.Outputs, b.Named(e.sums, sums))
+	m.Graph.Outputs = append(m.Graph.Outputs, b.Named(e.sums, b.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(0)}}, parts...)))
 	if err := b.Err(); err != nil {
 		return err
 	}
 	l.entries = append(l.entries, e)
 	c.Did("enter", n.String(), e.sums)
 	return nil
+}
+
+// account asks the rule what n keeps of what arrives at its outputs.
+func (l *ledger) account(m *ir.Model, b *ir.Builder, n, call *ir.Node, rule rules.Call, arriving []*ir.Value) rules.Account {
+	flows := flowsTo(call)
+	x := &rules.Context{Builder: b, Call: rule, Node: n, R: arriving, Want: make([]bool, len(n.In)), Inputs: map[string]*ir.Value{}}
+	for i, v := range n.In {
+		x.Want[i] = v != nil && flows[v.Name]
+	}
+	for _, p := range rule.Rule.Params {
+		if f, free := rule.Free(p.Name); free {
+			x.Inputs[p.Name] = m.Graph.Find(f.Name)
+		}
+	}
+	return x.Account()
+}
+
+// outputOf returns the output whose relevance a formal of a relevance function is:
+// R, R1, R2.
+func outputOf(formal string) (int, bool) {
+	digits, ok := strings.CutPrefix(formal, "R")
+	if !ok || digits == "" {
+		return 0, ok
+	}
+	k, err := strconv.Atoi(digits)
+	return k, err == nil
+}
+
+// A sum adds up all elements of tensors, or their sizes.
+type sum struct {
+	b    *ir.Builder
+	size bool
+	v    *ir.Value // nil is 0
+}
+
+func (s *sum) add(vs ...*ir.Value) {
+	for _, v := range vs {
+		v = wide(s.b, v)
+		if s.size {
+			v = s.b.Op("Abs", v)
+		}
+		if v = total(s.b, v); s.v != nil {
+			v = s.b.Add(s.v, v)
+		}
+		s.v = v
+	}
+}
+
+// value is the sum, of the element type that sums of like have.
+func (s *sum) value(like *ir.Value) *ir.Value {
+	if s.v == nil {
+		return s.b.Scalar(0, wide(s.b, like))
+	}
+	return s.v
+}
+
+// moduleOf names the layer of a node: the outermost numbered module around it, or
+// else the innermost module.
+func moduleOf(n *ir.Node) string {
+	if layer := layerOf(n); layer != "" {
+		return layer
+	}
+	if k := len(n.Scopes); k > 0 && !strings.HasPrefix(n.Scopes[k-1].Class, emptyModule) {
+		return n.Scopes[k-1].Name
+	}
+	return ""
 }
 
 // conserves reports whether a rule is meant to hand on what n receives, up to what a
@@ -238,22 +339,35 @@ func total(b *ir.Builder, v *ir.Value) *ir.Value {
 var factors = map[string][]int{
 	"Mul": nil, "Div": nil, "MatMul": nil, "Einsum": nil, "Pow": {1}, "PRelu": {1}, "Clip": {1, 2},
 	"lxt.Linear": {1}, "Gemm": {1}, "Conv": {1}, "ConvTranspose": {1},
-	"RMSNormalization": {1}, "LayerNormalization": {1}, "GroupNormalization": {1}, "InstanceNormalization": {1},
+	"RMSNormalization": {1}, "LayerNormalization": {1}, "GroupNormalization": {1}, "InstanceNormalization": {1}, "BatchNormalization": {1, 4},
 	"Resize": {1, 2}, "Dropout": {1},
 }
 
-// shareholder returns a floating point operand that no relevance flows on from
-// but that takes a share of it, such as a bias; "" if there is none.
-func shareholder(n, call *ir.Node) string {
+// biases are the inputs of operators that are added, each of a module of its own.
+var biases = map[string][]int{
+	"lxt.Linear": {2}, "Gemm": {2}, "Conv": {2}, "ConvTranspose": {2},
+	"LayerNormalization": {2}, "GroupNormalization": {2}, "InstanceNormalization": {2}, "BatchNormalization": {2, 3},
+}
+
+// constantOf names the constant operand that may take a share of what arrives at n:
+// a bias, an operand behind a stop, or any other; "" if there is none.
+func constantOf(n, call *ir.Node, stopped map[*ir.Value]bool) string {
 	flows := flowsTo(call)
 	multiplies, known := factors[n.Op.String()]
 	if known && multiplies == nil {
 		return ""
 	}
 	for i, v := range n.In {
-		if v != nil && v.Type.Elem.IsFloat() && !flows[v.Name] && !slices.Contains(multiplies, i) {
-			return v.Name
+		if v == nil || !v.Type.Elem.IsFloat() || flows[v.Name] || slices.Contains(multiplies, i) {
+			continue
 		}
+		switch {
+		case stopped[v]:
+			return byStop
+		case slices.Contains(biases[n.Op.String()], i):
+			return byBias
+		}
+		return byConstant
 	}
 	return ""
 }
@@ -267,114 +381,6 @@ func (l *ledger) findInner(c *passes.Context, g *ir.Graph, ruled map[*ir.Node]bo
 			l.inner = append(l.inner, v.Name)
 		}
 	}
-}
-
-// accounts reads the numbers of a run, operators of one kind and rule summed,
-// in the order in which relevance reaches them.
-func (l *ledger) accounts(out map[string]*ir.Tensor) ([]account, error) {
-	var order []*account
-	byKind := map[string]*account{}
-	for _, e := range l.entries {
-		x, err := numbers(out[e.sums])
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", e.sums, err)
-		}
-		a := account{Op: e.op, Rule: e.rule, At: e.at, Why: e.why()}
-		key := a.Op + "\n" + a.Rule + "\n" + a.Why
-		if byKind[key] == nil {
-			byKind[key] = &a
-			order = append(order, &a)
-		}
-		sum := byKind[key]
-		sum.Count++
-		in, magnitude, handedOn := figure(x[0]), figure(x[1]), figure(x[2])
-		sum.In, sum.Magnitude, sum.Out, sum.Spread = sum.In+in, sum.Magnitude+magnitude, sum.Out+handedOn, sum.Spread+figure(x[3])
-		sum.Absorbed += in - handedOn
-	}
-	all := make([]account, len(order))
-	for i, a := range order {
-		all[i] = *a
-	}
-	return all, nil
-}
-
-// why says who may keep relevance at an operator.
-func (e entry) why() string {
-	switch {
-	case e.quotient:
-		return byQuotient
-	case !e.conserves:
-		return byRule
-	case e.constant != "" && !e.shares:
-		return byConstant
-	}
-	return ""
-}
-
-// tolerance is the share of relevance that may get lost: the given one or, if
-// that is 0, what rounding and stabilizers take.
-func (e entry) tolerance(share float64) float64 {
-	switch {
-	case share > 0:
-		return share
-	case e.half:
-		return closesHalf
-	}
-	return closesFloat
-}
-
-// tolerance is the largest of all entries, for sums over the whole model.
-func (l *ledger) tolerance(share float64) float64 {
-	most := entry{}.tolerance(share)
-	for _, e := range l.entries {
-		most = max(most, e.tolerance(share))
-	}
-	return most
-}
-
-// leaks returns the operators that lose relevance although neither their rule
-// nor a constant operand explains it: more than a share of what arrives.
-func (l *ledger) leaks(out map[string]*ir.Tensor, share float64) ([]leak, error) {
-	var ls []leak
-	for _, e := range l.entries {
-		x, err := numbers(out[e.sums])
-		if err != nil {
-			return nil, err
-		}
-		lost := x[0] - x[2]
-		if e.why() == "" && !(math.Abs(lost) <= e.tolerance(share)*x[1]) { // NaN is a leak as well
-			ls = append(ls, leak{Node: e.node, Op: e.op, Rule: e.rule, Lost: figure(lost), Magnitude: figure(x[1])})
-		}
-	}
-	return ls, nil
-}
-
-// leak is an operator that loses relevance.
-type leak struct {
-	Node      string `json:"node"`
-	Op        string `json:"op"`
-	Rule      string `json:"rule"`
-	Lost      figure `json:"lost"`
-	Magnitude figure `json:"magnitude"`
-}
-
-// seeded returns the relevance that the run started with, and its Σ|R|.
-func (l *ledger) seeded(out map[string]*ir.Tensor) (sum, size figure, err error) {
-	for _, name := range l.seeds {
-		x, err := numbers(out[name])
-		if err != nil {
-			return 0, 0, err
-		}
-		sum, size = sum+figure(x[0]), size+figure(x[1])
-	}
-	return sum, size, nil
-}
-
-func numbers(t *ir.Tensor) ([]float64, error) {
-	if t == nil {
-		return nil, fmt.Errorf("it was not computed")
-	}
-	return t.Float64s()
 }
 
 // ledgerPipeline is the default pipeline with the ledger after relevance.

@@ -18,6 +18,7 @@ type recipe struct {
 	explain     []string
 	trace       bool
 	through     []string
+	contrast    bool
 	temperature float64
 	allow       bool
 }
@@ -29,10 +30,11 @@ func (r *recipe) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVarP(&r.rules, "rules", "r", defaultRules, "rule map: a `NAME` that lxtc carries, or a .rules file; with NAME(eps=1e-4) for all of its rules")
 	f.StringVar(&r.form, "form", "gradient", "form of the rules: gradient or explicit")
-	f.StringArrayVar(&r.targets, "target", nil, "what to explain; several are summed (see `lxtc help targets`)")
+	f.StringArrayVar(&r.targets, "target", nil, "`WHAT` to explain: see lxtc help targets; several are summed")
 	f.StringArrayVar(&r.explain, "explain", nil, "`TENSOR` to explain, by its ONNX name, instead of the inputs or token embeddings; * matches anything; repeatable")
 	f.BoolVar(&r.trace, "trace", false, "explain also what leaves every numbered module, such as layers.0")
-	f.StringArrayVar(&r.through, "through", nil, "let relevance through some elements of a tensor only, such as TENSOR[:,3] or TENSOR[:,0|5]: heads, channels, neurons; repeatable")
+	f.StringArrayVar(&r.through, "through", nil, "let relevance through some elements of a `TENSOR` only, such as TENSOR[:,3], TENSOR[:,0|5] or TENSOR[:,:,64:128]: heads, channels, neurons; * matches anything; repeatable")
+	f.BoolVar(&r.contrast, "contrast", false, "explain each target against all other classes or tokens: it weighs 1, each of the N-1 others -1/(N-1)")
 	f.Float64Var(&r.temperature, "temperature", 0, "explain softmax(output/`T`) instead of the output")
 	f.BoolVar(&r.allow, "allow-missing", false, "let nothing flow through operators without a rule, instead of failing")
 	completeWith(c, "rules", ruleMaps)
@@ -50,6 +52,9 @@ func ruleMaps() []string {
 // model (see resolve).
 func (r *recipe) options() (lxtc.Options, error) {
 	opt := lxtc.Options{Temperature: r.temperature, Allow: r.allow}
+	if r.contrast && r.temperature != 0 {
+		return opt, usagef("--temperature explains a probability, which the other classes lower, and --contrast compares scores: leave one out")
+	}
 	switch r.form {
 	case "gradient":
 	case "explicit":
@@ -75,6 +80,11 @@ func (r *recipe) resolve(s *subject, d dims, opt *lxtc.Options) (err error) {
 	if opt.Explain, err = s.tensors(r.explain, r.trace); err != nil {
 		return err
 	}
-	opt.Targets, err = s.aims(r.targets, d)
+	if opt.Through, err = s.conditions(opt.Through); err != nil {
+		return err
+	}
+	if opt.Targets, err = s.aims(r.targets, d); err == nil && r.contrast {
+		opt.Targets, err = s.contrasted(opt.Targets, d)
+	}
 	return err
 }

@@ -26,6 +26,7 @@ func (a *app) report(w io.Writer, rep *passes.Report, level int) error {
 	}
 	p.line("")
 	p.kinds(rep.Operators, level)
+	p.converted(rep.Operators)
 	p.leftAlone(rep.Operators)
 	p.unruled(rep)
 	if level > 1 {
@@ -111,8 +112,12 @@ func recognised(o passes.Operator) string {
 
 var number = regexp.MustCompile(`\d+`)
 
-// noParent stands for what is outside of all modules.
-const noParent = "Root"
+// noParent stands for what is outside of all modules, and emptyModule is PyTorch's
+// word for that.
+const (
+	noParent    = "Root"
+	emptyModule = "_empty_nn_module_stack"
+)
 
 // parentOf names the kind of module around an operator: its class without the
 // package, or its path with the numbers of layers left out.
@@ -121,7 +126,7 @@ func parentOf(o passes.Operator) string {
 	if parent == "" {
 		parent = number.ReplaceAllString(o.Scope, "*")
 	}
-	if parent == "" || strings.HasPrefix(parent, "_empty_nn_module_stack") { // PyTorch's word for no module
+	if parent == "" || strings.HasPrefix(parent, emptyModule) {
 		return noParent
 	}
 	return parent
@@ -160,6 +165,29 @@ func (p *paper) kinds(ops []passes.Operator, level int) {
 	}
 	g.write(p, p.bold)
 	p.line("%s", p.dim("✓ yes  ✗ no  ⁇ not known  - does not apply.  Live: on the way from what is explained to the target."))
+}
+
+// converted says which rules have no gradient form where they are.
+func (p *paper) converted(ops []passes.Operator) {
+	var names []string
+	count := map[string]map[string]int{}
+	for _, o := range ops {
+		if !o.Converted {
+			continue
+		}
+		if count[o.Rule] == nil {
+			count[o.Rule] = map[string]int{}
+			names = append(names, o.Rule)
+		}
+		count[o.Rule][o.Op]++
+	}
+	if len(names) == 0 {
+		return
+	}
+	p.line("\n%s", p.bold("Converted: without a gradient form, R = z∘G goes in and G = R/x comes out"))
+	for _, name := range names {
+		p.line("  %s: %s", name, tally(count[name]))
+	}
 }
 
 // leftAlone says which operators no relevance reaches, and why.

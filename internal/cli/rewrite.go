@@ -27,6 +27,8 @@ type rewriting struct {
 	strict      bool
 	copyWeights bool
 	seedInputs  []string
+	maskInputs  []string
+	weights     bool
 	sizes       map[string]int64
 }
 
@@ -41,10 +43,14 @@ and its sum over each token's features or each pixel's channels, under "R.sum:"
 and the name. The file's metadata say how: lxtc.version, lxtc.rules, lxtc.form,
 lxtc.targets and lxtc.explained.
 
+What is explained, and which heads or channels relevance passes, can be left to
+whoever runs the model: --weights-input, --seed-input and --mask-input add inputs.
+
 With -v it reports which operation was replaced by what, and with -vv every
 operator and why a pattern did not match. -n reports without writing.`,
 		Example: `  lxtc rewrite model.onnx -v
   lxtc rewrite model.onnx -r cp-lrp --form explicit --explain /h.3/Add_output_0 -o cp.onnx
+  lxtc rewrite vit.onnx --target top5 --weights-input --mask-input '*/attention/MatMul_1_output_0'
   lxtc rewrite model.onnx -n --json | jq '.operators[] | select(.live and .rule == null)'`,
 		Args: oneModel,
 		RunE: a.run(func(ctx context.Context, args []string) error { return a.rewrite(ctx, r, args[0]) }),
@@ -60,6 +66,8 @@ operator and why a pattern did not match. -n reports without writing.`,
 	f.StringToInt64Var(&r.sizes, "size", nil, "numbers for dimensions of the inputs, `NAME=N`, for what goes step by step, such as an LSTM; repeatable")
 	f.Lookup("size").DefValue = "" // else help prints the empty map
 	f.StringArrayVar(&r.seedInputs, "seed-input", nil, "make the relevance of `OUTPUT` an input of the model, called R:OUTPUT; repeatable")
+	f.StringArrayVar(&r.maskInputs, "mask-input", nil, "make what relevance at `TENSOR` is multiplied by an input of the model, called mask:TENSOR and 1 if it is left out; * matches anything; repeatable")
+	f.BoolVar(&r.weights, "weights-input", false, "make the weights of the targets an input of the model, called "+passes.WeightsInput+": one number for each")
 	return c
 }
 
@@ -68,7 +76,10 @@ func (a *app) rewrite(ctx context.Context, r rewriting, path string) error {
 	if err != nil {
 		return err
 	}
-	opt.Inline, opt.Sums = r.inline, true
+	opt.Inline, opt.Sums, opt.Weights = r.inline, true, r.weights
+	for _, name := range r.maskInputs {
+		opt.Through = append(opt.Through, passes.Condition{Tensor: name, Input: true})
+	}
 	s, err := a.open(path, onnx.Sizes(r.sizes))
 	if err != nil {
 		return a.reportUnsupported(r.json, err)

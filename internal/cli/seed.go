@@ -8,31 +8,24 @@ import (
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
-	"github.com/lxtc/lxtc/internal/arrays"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/internal/npy"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
 )
 
-// seed turns --seed-npz and --contrast into relevance that comes with the
-// inputs, and returns the options with those targets.
-func (a *app) seed(ctx context.Context, s *subject, b backend.Backend, e explanation, opt lxtc.Options, f *feed) (lxtc.Options, error) {
-	var seeds []seedOf
-	var err error
+// seed turns --seed-npz into relevance that comes with the inputs, and returns the
+// options with those targets.
+func (s *subject) seed(e explanation, opt lxtc.Options, f *feed) (lxtc.Options, error) {
 	switch {
-	case e.seeds == "" && !e.contrast:
+	case e.seeds == "":
 		return opt, nil
-	case e.seeds != "" && e.contrast:
-		return opt, usagef("--seed-npz and --contrast exclude each other")
+	case e.contrast:
+		return opt, usagef("--seed-npz gives the relevance of outputs, and --contrast is for a target: leave one out")
 	case e.temperature != 0:
-		return opt, usagef("--temperature explains a probability, and --seed-npz and --contrast give the relevance of the output itself: leave one out")
-	case e.seeds != "":
-		seeds, err = s.seedArrays(e.seeds)
-	default:
-		seeds, err = a.seedContrast(ctx, s, b, e.engine, opt, f)
-		opt.Targets = nil
+		return opt, usagef("--temperature explains a probability, and --seed-npz gives the relevance of the output itself: leave one out")
 	}
+	seeds, err := s.seedArrays(e.seeds)
 	for _, r := range seeds {
 		opt.Targets = append(opt.Targets, passes.Target{Output: r.output, Seed: true})
 		f.tensors["R:"+r.output] = r.relevance
@@ -80,81 +73,11 @@ func (s *subject) output(name string) *ir.Value {
 	return nil
 }
 
-// seedContrast explains each target against the mean of the other classes. The seed is what they are worth, and is known after a first
-// run.
-func (a *app) seedContrast(ctx context.Context, s *subject, b backend.Backend, e engine, opt lxtc.Options, f *feed) ([]seedOf, error) {
-	out, err := a.forward(ctx, s, b, a.running(e.threads), f)
-	if err != nil {
-		return nil, err
-	}
-	f.asked = s.describe(opt, f, out) + " rather than the others"
-	sums := map[string][]float64{}
-	for _, t := range targetsOf(opt) {
-		if t.Output == "" {
-			if v := defaultOutput(s.IR().Graph); v != nil {
-				t.Output = v.Name
-			}
-		}
-		y := out[t.Output]
-		if y == nil {
-			return nil, usageError(diag.Errorf("LX3004", "no output is called %q%s", t.Output, diag.DidYouMean(t.Output, names(s.IR().Graph.Outputs))))
-		}
-		r, err := contrast(t, y, s.lastTokens(t, f))
-		if err != nil {
-			return nil, err
-		}
-		if sums[t.Output] == nil {
-			sums[t.Output] = make([]float64, len(r))
-		}
-		for i := range r {
-			sums[t.Output][i] += r[i]
-		}
-	}
-	var seeds []seedOf
-	for _, v := range s.IR().Graph.Outputs {
-		if sums[v.Name] == nil {
-			continue
-		}
-		t, err := arrays.Convert(ir.Of(sums[v.Name], out[v.Name].Shape...), v.Type.Elem)
-		if err != nil {
-			return nil, err
-		}
-		seeds = append(seeds, seedOf{v.Name, t})
-	}
-	return seeds, nil
-}
-
-// contrast returns the relevance of an output y whose target weighs +1, and
-// each of the other N-1 classes -1/(N-1). The positions are those of elements.
-func contrast(t passes.Target, y *ir.Tensor, positions []int64) ([]float64, error) {
-	vals, err := y.Float64s()
-	if err != nil {
-		return nil, err
-	}
-	at, err := elements(t, vals, y.Shape, positions)
-	if err != nil {
-		return nil, err
-	}
-	n := classes(y.Shape)
-	if n < 2 {
-		return nil, usagef("--contrast: output %s of shape %v has no other classes to compare with", t.Output, y.Shape)
-	}
-	r := make([]float64, len(vals))
-	for _, k := range at {
-		row := k - k%n
-		for i := row; i < row+n; i++ {
-			r[i] -= vals[i] / float64(n-1)
-		}
-		r[k] = vals[k]
-	}
-	return r, nil
-}
-
 // lastTokens returns the position of a target in every batch row, if a mask among
 // the inputs says where the last token is; else nil.
 func (s *subject) lastTokens(t passes.Target, f *feed) []int64 {
 	v := s.output(t.Output)
-	if v == nil || t.Index != nil || t.Seed || t.Position >= 0 {
+	if v == nil || t.Index != nil || t.Select != nil || t.Seed || t.Position >= 0 {
 		return nil
 	}
 	mask := passes.PaddingMask(s.IR().Graph, v)
@@ -182,8 +105,8 @@ func (s *subject) lastTokens(t passes.Target, f *feed) []int64 {
 	return at
 }
 
-// elements returns the flat positions of a target's elements in its output, one
-// of three axes at the given positions of its rows if there are any.
+// elements returns the flat positions of a target's elements in its output, one in
+// every row; in one of three axes at the given positions, if there are any.
 func elements(t passes.Target, y []float64, shape []int, positions []int64) ([]int, error) {
 	rank := len(shape)
 	if t.Index != nil {
@@ -199,13 +122,7 @@ func elements(t passes.Target, y []float64, shape []int, positions []int64) ([]i
 			k, err := flat([]int64{t.Class[min(row, len(t.Class)-1)]}, []int{n})
 			return start + k, err
 		}
-		k := start
-		for i := start; i < start+n; i++ {
-			if y[i] > y[k] {
-				k = i
-			}
-		}
-		return k, nil
+		return start + t.Largest(y[start:start+n]), nil
 	}
 	rows := 1
 	if rank > 1 {

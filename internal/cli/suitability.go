@@ -30,23 +30,19 @@ type growth struct {
 	Rule  string `json:"rule"` // that made it
 }
 
-// largest returns where the most relevance is handed on, and the first operator
+// growthOf returns where the most relevance is handed on, and the first operator
 // that hands on what is not finite; "" for none.
-func (l *ledger) largest(out map[string]*ir.Tensor, seeded figure) (most growth, endless string, err error) {
-	for _, e := range l.entries {
-		x, err := numbers(out[e.sums])
-		if err != nil {
-			return most, "", err
+func growthOf(ps []posting, seeded figure) (most growth, endless string) {
+	for i := range ps {
+		p := &ps[i]
+		if !finite([]float64{float64(p.In), float64(p.Magnitude), float64(p.Out), float64(p.Spread)}) {
+			return most, fmt.Sprintf("%s (%s, %s)", p.Node, p.Op, p.Rule)
 		}
-		times := figure(x[3]) / seeded
-		if !finite(x) {
-			return most, fmt.Sprintf("%s (%s, %s)", e.node, e.op, e.rule), nil
-		}
-		if times > most.Times {
-			most = growth{Times: times, Node: e.node, Op: e.op, Rule: e.rule}
+		if times := p.Spread / seeded; times > most.Times {
+			most = growth{Times: times, Node: p.Node, Op: p.Op, Rule: p.Rule}
 		}
 	}
-	return most, "", nil
+	return most, ""
 }
 
 // A misfit is a kind of operator at which the rule map makes relevance out of
@@ -141,7 +137,7 @@ func notFinite(ctx context.Context, s *subject, b backend.Backend, opt lxtc.Opti
 	if err != nil {
 		return "", err
 	}
-	for i, v := range relevances(x) {
+	for i, v := range relevances(x.Rewritten) {
 		r, err := out[v.Name].Float64s()
 		if err != nil {
 			return "", err

@@ -20,30 +20,47 @@ func topics() []*cobra.Command {
 		{
 			Use: "targets", Short: "how to say what is explained",
 			Long: `A target is the output element whose value relevance distributes. Several
---target flags are summed into one relevance.
+--target flags are summed into one relevance, or with --each explained one by one.
 
   (none)             the largest element of the last axis (the highest class),
-                     at the last token of a language model, of the output
-                     "logits" or else of the first floating point output
-  logits[0,-1,42]    one element; negative indices count from the end
-  logits             the largest element of that output
-  logits[argmax@5]   the largest element at position 5
-  /Gemm_output_0     the largest element, or with [i,j] one element, of a tensor
-                     inside: the scores before a softmax
-  logits[42@5]       class or token 42 at position 5
+                     at the last token of a language model, of the output that
+                     has as many classes as config.json names, or else of
+                     "logits", or else of the first floating point output
   42                 class or token 42, at the last token
-  42/7/7             a class or token for each row of a batch
-  text:" Paris"      the token that stands for a text
   Paris, tabby       a class name of config.json (id2label), or else a token
+  text:" Paris"      the token that stands for a text
+  42/7/tabby         a class or token for each row of a batch
+  rank2              the second largest
+  top5               the five largest
+  all                all classes or tokens
+  tabby@5, all@:     any of these at position 5, or at every position that holds
+                     a token
+  -1*tabby           any of these with a weight: --target cat --target '-1*dog'
+                     is why cat rather than dog
 
-All but an index with a number for each axis mean every row of a batch. A
-negative position counts from the row's last token: where the model has an input
-attention_mask (a decoder: decoder_attention_mask), padding behind the tokens is
-not counted. A negative number of an index counts from the end of the axis.
+In another output than that, by its name:
+
+  logits             the largest element of that output
+  logits[tabby@5]    any of the above in it
+  logits[0,-1,42]    one element; negative indices count from the end
+  mask[:,1]          elements, with : for all of an axis, 3|7 for two indices,
+                     0:64 for those from 0 to 63; missing axes are all
+  /Gemm_output_0     a tensor inside, alone or with brackets: the scores before a
+                     softmax
+
+All but an index for each axis mean every row of a batch. A negative position
+counts from the row's last token: where the model has an input attention_mask (a
+decoder: decoder_attention_mask), padding behind the tokens is not counted. A
+negative number of an index counts from the end of the axis.
 
 --contrast explains the target against all others: it weighs +1, each of the
 other N-1 classes -1/(N-1).
---temperature T explains softmax(output/T) instead of the output.`,
+--temperature T explains softmax(output/T) instead of the output.
+--seed-npz takes any relevance of outputs, as arrays.
+
+rewrite leaves these choices to whoever runs the model, if asked to:
+--weights-input makes the weights of the targets an input, target_weights, one
+number for each; --seed-input OUTPUT the whole relevance of an output, R:OUTPUT.`,
 		},
 	}
 }

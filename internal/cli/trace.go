@@ -27,16 +27,12 @@ func (s *subject) tensors(args []string, trace bool) ([]string, error) {
 			add(arg)
 			continue
 		}
-		n := len(out)
-		pattern := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(arg), `\*`, ".*") + "$")
-		for v := range g.Values() {
-			if !v.IsConst() && v.Type.Elem.IsFloat() && pattern.MatchString(v.Name) {
-				add(v.Name)
-			}
+		found, err := s.matching("--explain", "LX3003", arg)
+		if err != nil {
+			return nil, err
 		}
-		if len(out) == n {
-			return nil, usageError(diag.Errorf("LX3003", "--explain %s: no floating point tensor has such a name", arg).In(s.IR().File).
-				Help("`lxtc dump --after input` lists them"))
+		for _, name := range found {
+			add(name)
 		}
 	}
 	if !trace {
@@ -54,6 +50,48 @@ func (s *subject) tensors(args []string, trace bool) ([]string, error) {
 	}
 	for _, v := range layers {
 		add(v.Name)
+	}
+	return out, nil
+}
+
+// matching returns the floating point tensors that a pattern with * matches, in the
+// order of the graph.
+func (s *subject) matching(flag, code, pattern string) ([]string, error) {
+	var found, others []string
+	is := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$")
+	for v := range s.IR().Graph.Values() {
+		switch {
+		case v.IsConst() || !v.Type.Elem.IsFloat():
+		case is.MatchString(v.Name):
+			found = append(found, v.Name)
+		default:
+			others = append(others, v.Name)
+		}
+	}
+	if len(found) == 0 {
+		return nil, usageError(diag.Errorf(code, "%s %s: no floating point tensor has such a name%s", flag, pattern, diag.DidYouMean(strings.ReplaceAll(pattern, "*", ""), others)).In(s.IR().File).
+			Help("`lxtc inspect -v` lists them"))
+	}
+	return found, nil
+}
+
+// conditions puts every tensor that a condition's pattern matches in its place.
+func (s *subject) conditions(of []passes.Condition) ([]passes.Condition, error) {
+	var out []passes.Condition
+	for _, c := range of {
+		if !strings.Contains(c.Tensor, "*") || s.IR().Graph.Find(c.Tensor) != nil {
+			out = append(out, c)
+			continue
+		}
+		flag := map[bool]string{false: "--through", true: "--mask-input"}[c.Input]
+		found, err := s.matching(flag, "LX3006", c.Tensor)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range found {
+			c.Tensor = name
+			out = append(out, c)
+		}
 	}
 	return out, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -74,11 +73,12 @@ func (a *app) view(ctx context.Context, w viewing, args []string) error {
 		return err
 	}
 	page := view.Page{
-		Model: s.name, Rules: rep.Rules, Form: rep.Form, Target: strings.Join(rep.Targets, " + "),
-		Explained: strings.Join(rep.Explained, ", "), Run: run, Rows: d.rows(rep),
+		Model: s.name, Map: rep.Rules, Form: rep.Form, Target: strings.Join(rep.Targets, " + "),
+		Explained: strings.Join(rep.Explained, ", "), Run: run, Rules: map[string]string{},
 	}
+	d.rows(&page, rep)
 	if run {
-		if err := d.numbers(page.Rows, out); err != nil {
+		if err := d.numbers(&page, out); err != nil {
 			return err
 		}
 	}
@@ -162,52 +162,70 @@ func argsOf(vs []*ir.Value, row map[*ir.Node]int) []view.Arg {
 	return args
 }
 
-// rows are the operators with what the report says of each: it has them in the
+// rows adds the operators with what the report says of each: it has them in the
 // order of the graph.
-func (d *dissection) rows(rep *passes.Report) []view.Row {
+func (d *dissection) rows(page *view.Page, rep *passes.Report) {
 	line := map[string]string{}
 	for _, l := range d.rules.Lines {
 		line[l.Pos] = l.Text
 	}
-	formula := map[*ir.Node]string{}
+	formula, index := map[*ir.Node]*int{}, map[string]*int{}
 	for _, e := range d.ledger.entries {
-		formula[e.of] = e.formula
+		if index[e.formula] == nil {
+			n := len(page.Formulas)
+			index[e.formula] = &n
+			page.Formulas = append(page.Formulas, e.formula)
+		}
+		formula[e.of] = index[e.formula]
 	}
-	rows := make([]view.Row, len(d.nodes))
+	page.Rows = make([]view.Row, len(d.nodes))
 	for i, n := range d.nodes {
 		o := rep.Operators[i]
 		if parentOf(o) == noParent {
 			o.Scope, o.Class = "", ""
 		}
-		rows[i] = view.Row{
-			Name: o.Node, Op: o.Op, Scope: o.Scope, Class: o.Class, Recognised: recognised(o), Live: o.Live,
+		page.Rows[i] = view.Row{
+			Name: o.Node, Op: o.Op, Layer: moduleOf(n), Scope: o.Scope, Class: o.Class, Recognised: recognised(o), Live: o.Live,
 			Rule: o.Rule, At: o.At, Line: strings.TrimSpace(line[o.At]), Why: o.Why,
 			In: d.in[i], Out: d.out[i], Formula: formula[n],
 		}
+		name, _, _ := strings.Cut(o.Rule, "(")
+		if r := rules.Standard().Lookup(name); r != nil {
+			page.Rules[name] = r.Doc
+		}
 	}
-	return rows
 }
 
 // numbers adds what the ledger says after a run.
-func (d *dissection) numbers(rows []view.Row, out map[string]*ir.Tensor) error {
-	entries := map[*ir.Node]entry{}
-	for _, e := range d.ledger.entries {
-		entries[e.of] = e
+func (d *dissection) numbers(page *view.Page, out map[string]*ir.Tensor) error {
+	ps, err := d.ledger.postings(out)
+	if err != nil {
+		return err
+	}
+	seeded, _, err := d.ledger.seeded(out)
+	if err != nil {
+		return err
+	}
+	page.Seeded = view.Number(seeded)
+	of := map[*ir.Node]*posting{}
+	for i, e := range d.ledger.entries {
+		of[e.of] = &ps[i]
 	}
 	for i, n := range d.nodes {
-		e, ok := entries[n]
-		if !ok {
+		p := of[n]
+		if p == nil {
 			continue
 		}
-		x, err := numbers(out[e.sums])
-		if err != nil {
-			return err
+		r := view.Relevance{In: view.Number(p.In), Weight: view.Number(p.Magnitude), Out: view.Number(p.Out), By: map[string]view.Number{}}
+		if !isNoise(p.Absorbed, p.size()) {
+			r.Absorbed = view.Number(p.Absorbed)
 		}
-		r := view.Relevance{In: view.Number(x[0]), Weight: view.Number(x[1]), Out: view.Number(x[2]), By: e.why()}
-		if lost := x[0] - x[2]; !(math.Abs(lost) <= 1e-6*x[1]) { // noise of the sums is 0
-			r.Absorbed = view.Number(lost)
+		for cause, x := range p.By {
+			if !isNoise(x, p.size()) {
+				r.By[cause] = view.Number(x)
+			}
 		}
-		rows[i].Relevance = &r
+		page.Rows[i].Relevance = &r
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package npy
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lxtc/lxtc/internal/files"
 )
@@ -51,21 +53,32 @@ const firstBuffer = 64 << 20
 
 // ReadFile reads a .npz archive, or a .npy file as an archive of one array
 // with an empty name. The first bytes decide which it is.
-func ReadFile(path string) (Archive, error) {
+func ReadFile(path string) (Archive, error) { return ReadAccepted(path, nil) }
+
+// An Accept says of an array of an archive, before its elements are unpacked,
+// whether it is wanted: Skip leaves it out, another error ends the reading. Few
+// bytes can unpack to many.
+type Accept func(name, dtype string, shape []int) error
+
+// Skip is what an Accept returns for an array that is not wanted.
+var Skip = errors.New("npy: skip this array")
+
+// ReadAccepted is ReadFile of the arrays that accept takes; nil takes all.
+func ReadAccepted(path string, accept Accept) (Archive, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	x, err := decodeAny(b)
+	x, err := decodeAny(b, accept)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return x, nil
 }
 
-func decodeAny(b []byte) (Archive, error) {
+func decodeAny(b []byte, accept Accept) (Archive, error) {
 	if !bytes.HasPrefix(b, []byte(magic)) {
-		return DecodeArchive(b)
+		return decodeArchive(b, accept)
 	}
 	a, err := Decode(b)
 	if err != nil {
@@ -114,6 +127,7 @@ func EncodeArchive(x Archive) ([]byte, error) {
 		// trailing data descriptor.
 		member, err := w.CreateRaw(&zip.FileHeader{
 			Name:               e.Name + ".npy",
+			Flags:              nameFlag(e.Name),
 			Method:             zip.Store,
 			Modified:           time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),
 			CRC32:              crc32.ChecksumIEEE(b),
@@ -134,7 +148,9 @@ func EncodeArchive(x Archive) ([]byte, error) {
 }
 
 // DecodeArchive reads the bytes of a .npz file, stored or deflated.
-func DecodeArchive(b []byte) (Archive, error) {
+func DecodeArchive(b []byte) (Archive, error) { return decodeArchive(b, nil) }
+
+func decodeArchive(b []byte, accept Accept) (Archive, error) {
 	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, fmt.Errorf("npy: neither .npy nor .npz: %w", err)
@@ -148,7 +164,10 @@ func DecodeArchive(b []byte) (Archive, error) {
 			return nil, fmt.Errorf("npy: two arrays named %q", name)
 		}
 		seen[name] = true
-		data, err := member(f, left)
+		data, err := member(f, name, left, accept)
+		if errors.Is(err, Skip) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("array %q: %w", name, err)
 		}
@@ -164,8 +183,9 @@ func DecodeArchive(b []byte) (Archive, error) {
 
 // member reads one member of the archive, at most limit bytes. The size in the
 // archive is a claim: a first buffer is made for it only when it is small or
-// the bytes must be there, and grows with what comes.
-func member(f *zip.File, limit int64) ([]byte, error) {
+// the bytes must be there, and grows with what comes. The header is looked at
+// before the rest.
+func member(f *zip.File, name string, limit int64, accept Accept) ([]byte, error) {
 	tooLarge := fmt.Errorf("npy: the archive unpacks to more than %d bytes", int64(maxInflated))
 	if f.UncompressedSize64 > uint64(limit) {
 		return nil, tooLarge
@@ -179,12 +199,32 @@ func member(f *zip.File, limit int64) ([]byte, error) {
 	if claim := f.UncompressedSize64; f.Method == zip.Store && claim == f.CompressedSize64 && claim < uint64(limit) {
 		buf.Grow(int(min(claim, firstBuffer)) + bytes.MinRead)
 	}
-	n, err := io.Copy(&buf, io.LimitReader(r, limit+1))
+	some, err := io.Copy(&buf, io.LimitReader(r, min(maxHeader, limit)))
 	if err != nil {
 		return nil, fmt.Errorf("npy: %w", err)
 	}
-	if n > limit {
+	if h, _, err := parseHeader(buf.Bytes()); err == nil && accept != nil { // else Decode tells
+		if err := accept(name, h.descr, h.shape); err != nil {
+			return nil, err
+		}
+	}
+	n, err := io.Copy(&buf, io.LimitReader(r, limit+1-some))
+	if err != nil {
+		return nil, fmt.Errorf("npy: %w", err)
+	}
+	if some+n > limit {
 		return nil, tooLarge
 	}
 	return buf.Bytes(), nil
+}
+
+// nameFlag says that a name is in UTF-8, as NumPy does for names that are not
+// ASCII. Without it readers take code page 437.
+func nameFlag(name string) uint16 {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return 0x800
+		}
+	}
+	return 0
 }

@@ -3,6 +3,7 @@ package npy
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,6 +90,26 @@ func TestArchivesAreReproducible(t *testing.T) {
 	}
 }
 
+// Python's zipfile, and with it NumPy, takes a name for code page 437 unless
+// the member says that it is UTF-8.
+func TestNamesSayThatTheyAreUTF8(t *testing.T) {
+	b, err := EncodeArchive(Archive{{"R:層.1", must(New(nil, []int32{1}))}, {"R:add_1", must(New(nil, []int32{1}))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]uint16{}
+	for _, f := range z.File {
+		got[f.Name] = f.Flags
+	}
+	if d := cmp.Diff(map[string]uint16{"R:層.1.npy": 0x800, "R:add_1.npy": 0}, got); d != "" {
+		t.Errorf("flags of members (-want +got):\n%s", d)
+	}
+}
+
 func TestNpyFileIsAnArchiveOfOne(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.npy")
 	a := must(New([]int{2}, []int32{4, 5}))
@@ -147,11 +168,61 @@ func TestMemberIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := member(z.File[0], 1<<20); err != nil {
+	if _, err := member(z.File[0], "bomb", 1<<20, nil); err != nil {
 		t.Errorf("an entry of exactly the limit was refused: %v", err)
 	}
-	if _, err := member(z.File[0], 1<<20-1); err == nil {
+	if _, err := member(z.File[0], "bomb", 1<<20-1, nil); err == nil {
 		t.Error("an entry above the limit was read")
+	}
+}
+
+// What is not wanted is not unpacked: a damaged member behind a whole header
+// shows that nothing was read of it.
+func TestAcceptIsAskedBeforeElementsAreRead(t *testing.T) {
+	whole, err := Encode(must(New([]int{40000}, make([]int64, 40000))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	for _, name := range []string{"cut.npy", "x.npy"} {
+		f, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := whole
+		if name == "cut.npy" {
+			b = whole[:len(whole)-8]
+		}
+		if _, err := f.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "two.npz")
+	if err := os.WriteFile(path, buf.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(path); err == nil {
+		t.Error("a damaged member was taken")
+	}
+	x, err := ReadAccepted(path, func(name, _ string, shape []int) error {
+		if name == "cut" {
+			return Skip
+		}
+		if d := cmp.Diff([]int{40000}, shape); d != "" {
+			t.Errorf("shape (-want +got):\n%s", d)
+		}
+		return nil
+	})
+	if err != nil || len(x) != 1 || x[0].Name != "x" {
+		t.Errorf("ReadAccepted gives %d arrays and %v, want x alone", len(x), err)
+	}
+	no := errors.New("no")
+	if _, err := ReadAccepted(path, func(string, string, []int) error { return no }); !errors.Is(err, no) {
+		t.Errorf("error is %v, want that of Accept", err)
 	}
 }
 
@@ -170,7 +241,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		x, err := decodeAny(b)
+		x, err := decodeAny(b, nil)
 		if err != nil {
 			return
 		}

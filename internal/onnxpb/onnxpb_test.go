@@ -2,6 +2,7 @@ package onnxpb
 
 import (
 	"bytes"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -257,4 +258,38 @@ func FuzzUnmarshal(f *testing.F) {
 			t.Fatalf("an encoded model does not decode: %v", err)
 		}
 	})
+}
+
+// A reader of proto2, such as ONNX Runtime, tells a 0 that is written from one that is
+// not: the bytes hold it, and -0 keeps its sign.
+func TestZerosAreWritten(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		attr AttributeProto
+		want []byte // of the field
+	}{
+		{"a float", AttributeProto{Type: AttributeProto_FLOAT}, []byte{2<<3 | 5, 0, 0, 0, 0}},
+		{"a negative zero", AttributeProto{Type: AttributeProto_FLOAT, F: float32(math.Copysign(0, -1))}, []byte{2<<3 | 5, 0, 0, 0, 0x80}},
+		{"an integer", AttributeProto{Type: AttributeProto_INT}, []byte{3 << 3, 0}},
+		{"a text", AttributeProto{Type: AttributeProto_STRING}, []byte{4<<3 | 2, 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := tt.attr
+			a.SayZero()
+			b, err := a.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Contains(b, tt.want) {
+				t.Errorf("the bytes are % x, want % x among them", b, tt.want)
+			}
+			var got AttributeProto
+			if err := got.Unmarshal(b); err != nil {
+				t.Fatal(err)
+			}
+			if got.F != tt.attr.F || math.Signbit(float64(got.F)) != math.Signbit(float64(tt.attr.F)) || got.I != 0 || len(got.S) != 0 || got.XXX_unrecognized != nil {
+				t.Errorf("read again it is %v", got)
+			}
+		})
+	}
 }

@@ -14,18 +14,23 @@ import (
 // A Page is a model and what its rewriting made of it.
 type Page struct {
 	Model     string `json:"model"`
-	Rules     string `json:"rules"`
+	Map       string `json:"map"` // the rule map
 	Form      string `json:"form"`
 	Target    string `json:"target"`
 	Explained string `json:"explained"`
-	Run       bool   `json:"run"` // the model was run: the rows have numbers
+	Run       bool   `json:"run"`    // the model was run: the rows have numbers
+	Seeded    Number `json:"seeded"` // relevance that the run started with
 	Rows      []Row  `json:"rows"`
+
+	Formulas []string          `json:"formulas"` // bodies of relevance functions, as text
+	Rules    map[string]string `json:"rules_of"` // documentation of the rules that rows have, by name
 }
 
 // A Row is one operator of the model, in the order in which they run.
 type Row struct {
 	Name       string `json:"name"`
 	Op         string `json:"op"`
+	Layer      string `json:"layer,omitempty"` // the rows of a layer fold
 	Scope      string `json:"scope,omitempty"`
 	Class      string `json:"class,omitempty"`
 	Recognised string `json:"recognised,omitempty"`
@@ -37,7 +42,7 @@ type Row struct {
 	In         []Arg  `json:"in"`
 	Out        []Arg  `json:"out"`
 
-	Formula   string     `json:"formula,omitempty"` // the body of the relevance function, as text
+	Formula   *int       `json:"formula,omitempty"` // index of the body of its relevance function
 	Relevance *Relevance `json:"relevance,omitempty"`
 
 	Rails Rails `json:"rails"`
@@ -53,11 +58,11 @@ type Arg struct {
 // Relevance is what went through an operator in a run. Numbers that are not
 // finite are left out of JSON, which has none.
 type Relevance struct {
-	In       Number `json:"in"`
-	Out      Number `json:"out"`
-	Absorbed Number `json:"absorbed"`
-	By       string `json:"by,omitempty"` // what may absorb
-	Weight   Number `json:"weight"`       // Σ|R| that arrives
+	In       Number            `json:"in"`
+	Out      Number            `json:"out"`
+	Absorbed Number            `json:"absorbed"`
+	By       map[string]Number `json:"by,omitempty"` // what of that for which cause
+	Weight   Number            `json:"weight"`       // Σ|R| that arrives
 }
 
 // A Number is written as null if it is not finite.

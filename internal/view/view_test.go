@@ -44,7 +44,7 @@ func TestPageHoldsItsData(t *testing.T) {
 	rows := diamond()
 	rows[1].Name = `</script><script>alert("x")</script> & 'y'`
 	rows[1].Relevance = &Relevance{In: 1.5, Out: Number(math.NaN()), Weight: Number(math.Inf(1))}
-	in := Page{Model: "<b>m</b>", Rules: "attnlrp", Rows: rows}
+	in := Page{Model: "<b>m</b>", Map: "attnlrp", Rows: rows}
 	var b bytes.Buffer
 	if err := Write(&b, in); err != nil {
 		t.Fatal(err)

@@ -28,13 +28,13 @@ var leakyRelu = activation{
 	secant: leakySlope,
 	body: func(b *ir.Builder, n *ir.Node) *ir.Value {
 		x := n.In[0]
-		return b.Op("Where", positive(b, x), x, b.Mul(x, b.Scalar(attr(n, "alpha", 0.01), x)))
+		return b.Op("Where", positive(b, x), x, b.Mul(x, b.Scalar(written(n, "alpha", 0.01), x)))
 	},
 }.op()
 
 func leakySlope(b *ir.Builder, n *ir.Node) *ir.Value {
 	x := n.In[0]
-	return b.Op("Where", positive(b, x), b.Scalar(1, x), b.Scalar(attr(n, "alpha", 0.01), x))
+	return b.Op("Where", positive(b, x), b.Scalar(1, x), b.Scalar(written(n, "alpha", 0.01), x))
 }
 
 var thresholdedRelu = activation{
@@ -53,12 +53,12 @@ var elu = activation{
 	name: "Elu", since: 6, doc: "x if x > 0, else alpha · (exp(x) - 1)",
 	grad: func(b *ir.Builder, n *ir.Node) *ir.Value {
 		x, y := n.In[0], n.Out[0]
-		return b.Op("Where", positive(b, x), b.Scalar(1, x), b.Add(y, b.Scalar(attr(n, "alpha", 1), x)))
+		return b.Op("Where", positive(b, x), b.Scalar(1, x), b.Add(y, b.Scalar(written(n, "alpha", 1), x)))
 	},
 	secant: func(b *ir.Builder, n *ir.Node) *ir.Value { return quotient(b, n, 1) },
 	body: func(b *ir.Builder, n *ir.Node) *ir.Value {
 		x := n.In[0]
-		return b.Op("Where", positive(b, x), x, b.Scale(expm1(b, x), attr(n, "alpha", 1)))
+		return b.Op("Where", positive(b, x), x, b.Scale(expm1(b, x), written(n, "alpha", 1)))
 	},
 }.op()
 
@@ -87,12 +87,12 @@ var celu = activation{
 	name: "Celu", since: 12, doc: "x if x > 0, else alpha · (exp(x / alpha) - 1)",
 	grad: func(b *ir.Builder, n *ir.Node) *ir.Value {
 		x, y := n.In[0], n.Out[0]
-		left := b.Add(b.Scale(y, 1/attr(n, "alpha", 1)), b.Scalar(1, x))
+		left := b.Add(b.Scale(y, 1/written(n, "alpha", 1)), b.Scalar(1, x))
 		return b.Op("Where", positive(b, x), b.Scalar(1, x), left)
 	},
 	secant: func(b *ir.Builder, n *ir.Node) *ir.Value { return quotient(b, n, 1) },
 	body: func(b *ir.Builder, n *ir.Node) *ir.Value {
-		x, alpha := n.In[0], attr(n, "alpha", 1)
+		x, alpha := n.In[0], written(n, "alpha", 1)
 		return b.Op("Where", positive(b, x), x, b.Scale(expm1(b, b.Div(x, b.Scalar(alpha, x))), alpha))
 	},
 }.op()
@@ -140,11 +140,11 @@ var hardSigmoid = activation{
 	name: "HardSigmoid", since: 6, doc: "alpha · x + beta limited to [0, 1]",
 	grad: func(b *ir.Builder, n *ir.Node) *ir.Value {
 		y := n.Out[0]
-		return b.Op("Where", inside(b, y), b.Scalar(attr(n, "alpha", 0.2), y), b.Scalar(0, y))
+		return b.Op("Where", inside(b, y), b.Scalar(written(n, "alpha", 0.2), y), b.Scalar(0, y))
 	},
 	body: func(b *ir.Builder, n *ir.Node) *ir.Value {
 		x := n.In[0]
-		line := b.Add(b.Scale(x, attr(n, "alpha", 0.2)), b.Scalar(attr(n, "beta", 0.5), x))
+		line := b.Add(b.Scale(x, written(n, "alpha", 0.2)), b.Scalar(written(n, "beta", 0.5), x))
 		return b.Op("Clip", line, b.Scalar(0, x), b.Scalar(1, x))
 	},
 }.op()
@@ -196,7 +196,7 @@ var swish = activation{
 	name: "Swish", since: 24, doc: "x · sigmoid(alpha · x)",
 	grad: func(b *ir.Builder, n *ir.Node) *ir.Value {
 		s, y := swishGate(b, n), n.Out[0]
-		rest := b.Mul(b.Scale(y, attr(n, "alpha", 1)), b.Sub(b.Scalar(1, s), s))
+		rest := b.Mul(b.Scale(y, written(n, "alpha", 1)), b.Sub(b.Scalar(1, s), s))
 		return b.Add(s, rest)
 	},
 	secant: swishGate,
@@ -204,7 +204,7 @@ var swish = activation{
 }.op()
 
 func swishGate(b *ir.Builder, n *ir.Node) *ir.Value {
-	return b.Op("Sigmoid", b.Scale(n.In[0], attr(n, "alpha", 1)))
+	return b.Op("Sigmoid", b.Scale(n.In[0], written(n, "alpha", 1)))
 }
 
 // hardSwish is x · HardSigmoid(x) with alpha = 1/6 and beta = 1/2.
@@ -264,6 +264,10 @@ func (a activation) op() *ir.Op {
 
 // attr returns a floating point attribute.
 func attr(n *ir.Node, name string, def float32) float64 { return float64(n.Attrs.Float(name, def)) }
+
+// written returns one as the number that was written, which is for those that are
+// factors or terms: see ir.Decimal. Rounded to float32 it is the attribute again.
+func written(n *ir.Node, name string, def float32) float64 { return n.Attrs.Decimal(name, def) }
 
 // step is 1 where x > at and 0 elsewhere.
 func step(b *ir.Builder, x *ir.Value, at float64) *ir.Value {

@@ -41,7 +41,7 @@ func (c channels) body(b *ir.Builder, n *ir.Node) []*ir.Value {
 
 func (c channels) standardize(b *ir.Builder, n *ir.Node) *standardized {
 	x := c.view(b, n, stashed(b, n, n.In[0]))
-	return standardize(b, x, c.axes(b, n), attr(n, "epsilon", 1e-5), true)
+	return standardize(b, x, c.axes(b, n), written(n, "epsilon", 1e-5), true)
 }
 
 // perChannel reshapes a vector so that it broadcasts along axis 1 of x.
@@ -173,6 +173,6 @@ func batchStats(b *ir.Builder, n *ir.Node) (*standardized, error) {
 		return nil, fmt.Errorf("input of type %s, want a known rank of 2 or more", x.Type)
 	}
 	variance := stashed(b, n, n.In[4])
-	inv := b.Op("Reciprocal", b.Op("Sqrt", b.Add(variance, b.Scalar(attr(n, "epsilon", 1e-5), variance))))
+	inv := b.Op("Reciprocal", b.Op("Sqrt", b.Add(variance, b.Scalar(written(n, "epsilon", 1e-5), variance))))
 	return &standardized{b: b, mean: castTo(b, n.In[3], x), inv: castTo(b, inv, x)}, nil
 }

@@ -33,7 +33,9 @@ var constant = &ir.Op{
 	},
 }
 
-// ConstantOf returns the tensor that a Constant node's attributes describe.
+// ConstantOf returns the tensor that a Constant node's attributes describe. Floats
+// that are attributes themselves, as a rule's ε is, count in double precision as
+// they were written; a tensor's elements are what they are.
 func ConstantOf(attrs ir.Attrs) (*ir.Tensor, error) {
 	for _, a := range attrs {
 		switch v := a.Value.(type) {
@@ -43,9 +45,9 @@ func ConstantOf(attrs ir.Attrs) (*ir.Tensor, error) {
 			}
 			return v, nil
 		case float32:
-			return ir.Of([]float32{v}), nil
+			return ir.Scalar(ir.Float, ir.Decimal(v))
 		case []float32:
-			return ir.Of(v, len(v)), nil
+			return decimals(v), nil
 		case int64:
 			return ir.Of([]int64{v}), nil
 		case []int64:
@@ -59,6 +61,15 @@ func ConstantOf(attrs ir.Attrs) (*ir.Tensor, error) {
 		}
 	}
 	return nil, errors.New("want an attribute such as value or value_float")
+}
+
+// decimals is a vector of floats as they were written.
+func decimals(xs []float32) *ir.Tensor {
+	t := ir.Of(xs, len(xs))
+	for _, x := range xs {
+		t.Exact = append(t.Exact, ir.Decimal(x))
+	}
+	return t
 }
 
 // refType is the type of a constant that is an attribute of the function around

@@ -15,7 +15,7 @@ func (s *standardized) frozen(g *ir.Value) *ir.Value {
 // last, with a scale.
 func freezeTrailing(centred bool) func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value {
 	return func(b *ir.Builder, n *ir.Node, dy *ir.Value) *ir.Value {
-		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), attr(n, "epsilon", 1e-5), centred)
+		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), written(n, "epsilon", 1e-5), centred)
 		return castTo(b, s.frozen(b.Mul(stashed(b, n, dy), stashed(b, n, n.In[1]))), n.In[0])
 	}
 }

@@ -23,14 +23,14 @@ var lrn = &ir.Op{
 		x, y, g := n.In[0], n.Out[0], dy[0]
 		return lazily(want, func() *ir.Value {
 			base := lrnBase(b, n)
-			beta, size := attr(n, "beta", 0.75), float64(n.Attrs.Int("size", 1))
+			beta, size := written(n, "beta", 0.75), float64(n.Attrs.Int("size", 1))
 			direct := b.Mul(g, b.Op("Pow", base, b.Scalar(-beta, x)))
 			around := windowSum(b, n, b.Div(b.Mul(g, y), base), true)
-			return b.Sub(direct, b.Mul(b.Scale(x, 2*beta*attr(n, "alpha", 1e-4)/size), around))
+			return b.Sub(direct, b.Mul(b.Scale(x, 2*beta*written(n, "alpha", 1e-4)/size), around))
 		})
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		power := b.Op("Pow", lrnBase(b, n), b.Scalar(attr(n, "beta", 0.75), n.In[0]))
+		power := b.Op("Pow", lrnBase(b, n), b.Scalar(written(n, "beta", 0.75), n.In[0]))
 		return []*ir.Value{b.Div(n.In[0], power)}
 	},
 }
@@ -38,8 +38,8 @@ var lrn = &ir.Op{
 // lrnBase is bias + alpha / size · windowSum(x²).
 func lrnBase(b *ir.Builder, n *ir.Node) *ir.Value {
 	x := n.In[0]
-	factor := attr(n, "alpha", 1e-4) / float64(n.Attrs.Int("size", 1))
-	return b.Add(b.Scale(windowSum(b, n, b.Mul(x, x), false), factor), b.Scalar(attr(n, "bias", 1), x))
+	factor := written(n, "alpha", 1e-4) / float64(n.Attrs.Int("size", 1))
+	return b.Add(b.Scale(windowSum(b, n, b.Mul(x, x), false), factor), b.Scalar(written(n, "bias", 1), x))
 }
 
 // windowSum sums size channels around each: more of the later ones if size is

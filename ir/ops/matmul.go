@@ -156,7 +156,7 @@ var gemm = &ir.Op{
 				}
 				return product(x, g, 1-tx, 0)
 			},
-			func() *ir.Value { return b.Scale(b.SumTo(g, n.In[2]), attr(n, "beta", 1)) })
+			func() *ir.Value { return b.Scale(b.SumTo(g, n.In[2]), written(n, "beta", 1)) })
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
 		side := func(i int, trans string) *ir.Value {
@@ -165,9 +165,9 @@ var gemm = &ir.Op{
 			}
 			return n.In[i]
 		}
-		y := b.Scale(b.MatMul(side(0, "transA"), side(1, "transB")), attr(n, "alpha", 1))
+		y := b.Scale(b.MatMul(side(0, "transA"), side(1, "transB")), written(n, "alpha", 1))
 		if c := n.Input(2); c != nil {
-			y = b.Add(y, b.Scale(c, attr(n, "beta", 1)))
+			y = b.Add(y, b.Scale(c, written(n, "beta", 1)))
 		}
 		return []*ir.Value{y}
 	},

@@ -116,7 +116,7 @@ var layerNormalization = &ir.Op{
 		return optionalOutputs(n, types...)
 	},
 	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
-		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), attr(n, "epsilon", 1e-5), true)
+		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), written(n, "epsilon", 1e-5), true)
 		return lazily(want,
 			func() *ir.Value { return castTo(b, layerNormInput(b, n, s, dy), n.In[0]) },
 			func() *ir.Value { return scaleVJP(b, n, s, dy[0]) },
@@ -128,7 +128,7 @@ var layerNormalization = &ir.Op{
 			})
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), attr(n, "epsilon", 1e-5), true)
+		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), written(n, "epsilon", 1e-5), true)
 		y := b.Mul(castTo(b, s.xhat, n.In[0]), n.In[1])
 		if bias := n.Input(2); bias != nil {
 			y = b.Add(y, bias)
@@ -193,7 +193,7 @@ var rmsNormalization = &ir.Op{
 		return types[:1], nil
 	},
 	VJP: func(b *ir.Builder, n *ir.Node, dy []*ir.Value, want []bool) []*ir.Value {
-		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), attr(n, "epsilon", 1e-5), false)
+		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), written(n, "epsilon", 1e-5), false)
 		return lazily(want,
 			func() *ir.Value {
 				g := b.Mul(stashed(b, n, dy[0]), stashed(b, n, n.In[1]))
@@ -202,7 +202,7 @@ var rmsNormalization = &ir.Op{
 			func() *ir.Value { return scaleVJP(b, n, s, dy[0]) })
 	},
 	Body: func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), attr(n, "epsilon", 1e-5), false)
+		s := standardize(b, stashed(b, n, n.In[0]), trailingAxes(b, n), written(n, "epsilon", 1e-5), false)
 		return []*ir.Value{b.Mul(castTo(b, s.xhat, n.In[0]), n.In[1])}
 	},
 }

@@ -2,6 +2,7 @@ package patterns
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes/rewrite"
@@ -65,6 +66,12 @@ func scoresOf(v *ir.Value) (roles []Role, why string) {
 				v = n.In[2]
 			}
 			roles = append(roles, Role{n, "attention.mask"})
+		case "Concat": // a sink beside the scores
+			i := slices.IndexFunc(n.In, func(v *ir.Value) bool { return fromProduct(v, 0) })
+			if i < 0 {
+				return nil, fmt.Sprintf("its input goes back to %v", n)
+			}
+			v = n.In[i]
 		default:
 			return nil, fmt.Sprintf("its input goes back to %v", n)
 		}
@@ -102,7 +109,7 @@ func contextOf(v *ir.Value, depth int) *ir.Node {
 			if n := u.Node; len(n.In) == 2 && !IsWeight(n.In[1-u.Index]) {
 				return n
 			}
-		case "Cast", "Identity", "Dropout", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Where", "Mul":
+		case "Cast", "Identity", "Dropout", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Where", "Mul", "Slice":
 			if n := contextOf(u.Node.Out[0], depth+1); n != nil {
 				return n
 			}

@@ -36,7 +36,7 @@ var mergeBatchNorm = &rewrite.Rule{
 	},
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
 		variance := m.Get("var")
-		eps := b.Scalar(float64(m.Root.Attrs.Float("epsilon", 1e-5)), variance)
+		eps := b.Scalar(m.Root.Attrs.Decimal("epsilon", 1e-5), variance)
 		factor := b.Div(m.Get("scale"), b.Op("Sqrt", b.Add(variance, eps)))
 		return merged(b, m.Get("l").Def, factor, b.Sub(m.Get("shift"), b.Mul(m.Get("mean"), factor)))
 	},
@@ -256,7 +256,7 @@ func known(t ir.Type) bool {
 func merged(b *ir.Builder, n *ir.Node, factor, shift *ir.Value) *ir.Value {
 	op, w, bias := n.Op, n.In[1], shift
 	if old := n.Input(2); old != nil {
-		bias = b.Add(bias, b.Mul(b.Scale(old, float64(n.Attrs.Float("beta", 1))), factor))
+		bias = b.Add(bias, b.Mul(b.Scale(old, n.Attrs.Decimal("beta", 1)), factor))
 	}
 	if op.Name == "MatMul" {
 		op = ir.OpName{Domain: "lxt", Name: "Linear"}

@@ -51,14 +51,14 @@ func layerChannels(b *ir.Builder, m *rewrite.Match) *ir.Value {
 	return b.OpA("Transpose", ir.Attrs{{Name: "perm", Value: back}}, y)
 }
 
-// layerNormFactored is how TensorFlow normalizes: scale and shift first become
-// one factor and one term.
+// layerNormFactored is how TensorFlow and Keras normalize: scale and shift first
+// become one factor and one term.
 var layerNormFactored = &rewrite.Rule{
 	Name: "layernorm-factored",
 	Doc:  "(x - mean x) f + b or x f + (b - mean(x) f), with f = w / sqrt(var x + ε), is LayerNormalization",
 	Match: rewrite.MustParse(moments + `
 		f = Mul (Reciprocal (root) | Div (1, root), w)
-		y = Add (Mul (x, f), Sub (b, Mul (mu, f))) | Add (Mul (d, f), b)
+		y = Add (Mul (x, f), Sub (b, Mul (mu, f)) | Add (Mul (Neg (mu), f), b)) | Add (Mul (d, f), b)
 	`),
 	If: func(m *rewrite.Match) error {
 		for _, name := range []string{"w", "b"} {
@@ -69,4 +69,49 @@ var layerNormFactored = &rewrite.Rule{
 		return layerOK(m)
 	},
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value { return layer(b, m, m.Get("w"), m.Get("b")) },
+}
+
+// normFactored is layerNormFactored over other axes, such as those of a group.
+// What remains is what normalize and the rules know.
+var normFactored = &rewrite.Rule{
+	Name: "norm-factored",
+	Doc:  "x f + (b - mean(x) f), with f = w / sqrt(var x + ε) over any axes, is (x - mean x) f + b",
+	Match: rewrite.MustParse(variance + `
+		f = Mul (Reciprocal (root) | Div (1, root), w)
+		y = Add (Mul (x, f), Sub (b, Mul (mu, f)) | Add (Mul (Neg (mu), f), b))
+	`),
+	If: func(m *rewrite.Match) error {
+		for _, name := range []string{"eps", "w", "b"} {
+			if _, err := m.Const(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
+		return b.Add(b.Mul(m.Get("d2"), m.Get("f")), m.Get("b"))
+	},
+}
+
+// layerNormCentred is what is left where the exporter has an operator for the
+// second half only.
+var layerNormCentred = &rewrite.Rule{
+	Name: "layernorm-centred",
+	Doc:  "RMSNormalization of x - mean x is LayerNormalization without bias",
+	Match: rewrite.MustParse(`
+		mu = ReduceMean (x, axes)
+		y = RMSNormalization (Sub (x, mu), w)
+	`),
+	If: func(m *rewrite.Match) error {
+		if axis, rank := m.Root.Attrs.Int("axis", -1), int64(m.Get("x").Type.Rank()); axis != -1 && axis != rank-1 {
+			return fmt.Errorf("%v is over the axes from %d on", m.Root, axis)
+		}
+		if err := vector(m.Get("w")); err != nil {
+			return err
+		}
+		return lastAxis(m, "axes", "mu")
+	},
+	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
+		return b.OpA("LayerNormalization", m.Root.Attrs, m.Get("x"), m.Get("w"))
+	},
 }

@@ -9,18 +9,21 @@ import (
 
 // rmsNorm in its spellings: times the reciprocal of the root, as dynamo exports
 // it; divided by the root; times 1/root, as TorchScript does; times a power, as
-// Gemma 3n writes it. The weight stands on either side, half-precision models
-// cast around it, and an ε that is very small may have been left out.
+// Gemma 3n writes it. The weight stands on either side or is multiplied into the
+// inverse first, as Keras and Flax do; half-precision models cast around it, and
+// an ε that is very small may have been left out.
 var rmsNorm = &rewrite.Rule{
 	Name: "rmsnorm",
 	Doc:  "x / sqrt(mean x² + ε) · w is RMSNormalization",
 	Match: rewrite.MustParse(`
 		c = Cast? (x)
-		mean = ReduceMean (Pow (c, 2) | Mul (c, c), axes)
+		squares = Pow (c, 2) | Mul (c, c)
+		mean = ReduceMean (squares, axes) | GlobalAveragePool (squares)
 		square = Add (mean, eps) | mean
 		root = Sqrt (square)
-		n = Mul (c, Reciprocal (root)) | Mul (c, Div (1, root)) | Div (c, root) | Mul (c, Pow (square, -0.5))
-		y = Mul (Cast? (n), w)
+		inverse = Reciprocal (root) | Div (1, root) | Pow (square, -0.5)
+		n = Mul (c, inverse) | Div (c, root)
+		y = Mul (Cast? (n), w) | Mul (c, Mul (inverse, w))
 	`),
 	If: func(m *rewrite.Match) error {
 		x, w := m.Get("x"), m.Get("w")
@@ -40,7 +43,8 @@ var rmsNormPlain = &rewrite.Rule{
 	Name: "rmsnorm-plain",
 	Doc:  "x / sqrt(mean x² + ε) is RMSNormalization with weight 1",
 	Match: rewrite.MustParse(`
-		mean = ReduceMean (Pow (x, 2) | Mul (x, x), axes)
+		squares = Pow (x, 2) | Mul (x, x)
+		mean = ReduceMean (squares, axes) | GlobalAveragePool (squares)
 		square = Add (mean, eps) | mean
 		root = Sqrt (square)
 		y = Mul (x, Reciprocal (root)) | Mul (x, Div (1, root)) | Div (x, root) | Mul (x, Pow (square, -0.5))
@@ -77,23 +81,25 @@ func epsilonOf(m *rewrite.Match) (float64, error) {
 }
 
 func rms(b *ir.Builder, m *rewrite.Match, w *ir.Value) *ir.Value {
-	x := m.Get("x")
-	if w.Type.Rank() == 0 {
-		w = b.Op("Reshape", w, b.Ints(1))
-	}
 	eps, _ := epsilonOf(m)
-	return b.OpA("RMSNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, x, w)
+	return b.OpA("RMSNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, m.Get("x"), flat(b, w))
 }
 
-// moments are the mean and the deviation, as every spelling of LayerNormalization
-// begins. Some compute the difference from the mean twice.
-const moments = `
-		mu = ReduceMean (x, axes)
-		d = Sub (x, mu)
+// variance is of a normalization around the mean, and moments are what every
+// spelling of LayerNormalization begins with. Some compute the difference from
+// the mean twice.
+const (
+	variance = `
+		mu = ReduceMean (x, axes) | GlobalAveragePool (x)
 		d2 = Sub (x, mu)
-		var = ReduceMean (Pow (d2, 2) | Mul (d2, d2), axes2)
+		squares = Pow (d2, 2) | Mul (d2, d2)
+		var = ReduceMean (squares, axes2) | GlobalAveragePool (squares)
 		root = Sqrt (Add (var, eps))
 `
+	moments = variance + `
+		d = Sub (x, mu)
+`
+)
 
 // layerNorm spelled out, as exporters before opset 17 do, over the last axis or
 // over the channels of a picture.
@@ -169,5 +175,5 @@ func layerOK(m *rewrite.Match) error {
 
 func layer(b *ir.Builder, m *rewrite.Match, w, bias *ir.Value) *ir.Value {
 	eps, _ := m.Scalar("eps")
-	return b.OpA("LayerNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, m.Get("x"), w, bias)
+	return b.OpA("LayerNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, m.Get("x"), flat(b, w), flat(b, bias))
 }

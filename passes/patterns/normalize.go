@@ -34,7 +34,7 @@ func normalized(n *ir.Node, x *ir.Value, s size) ([]Role, string) {
 	if s.node == nil || rewrite.Constant(x) != nil { // an inverse of a size
 		return nil, ""
 	}
-	if uncast(s.of) != uncast(x) {
+	if !scaledFrom(x, s.of) {
 		return nil, fmt.Sprintf("%v is the length of %s, and %s is divided by it", s.node, s.of, x)
 	}
 	return []Role{{n, "normalize"}, {s.node, "normalize.length"}}, ""
@@ -103,7 +103,13 @@ func squareSum(v *ir.Value) *ir.Value {
 		switch n.Op.String() {
 		case "ReduceSumSquare":
 			return n.In[0]
-		case "ReduceMean", "ReduceSum":
+		case "Sub": // mean x² - (mean x)²
+			of, mean := squareSum(n.In[0]), meanSquared(n.In[1])
+			if of == nil || of != mean {
+				return nil
+			}
+			return of
+		case "ReduceMean", "ReduceSum", "GlobalAveragePool":
 			sq := n.In[0].Def
 			switch {
 			case sq == nil:
@@ -129,7 +135,7 @@ func past(n *ir.Node) *ir.Value {
 	switch n.Op.String() {
 	case "Clip", "Cast", "Expand", "Reshape", "Unsqueeze", "Squeeze", "Identity":
 		return n.In[0]
-	case "Add", "Mul", "Max", "Div":
+	case "Add", "Mul", "Max", "Min", "Div":
 		if len(n.In) != 2 {
 			return nil
 		}
@@ -138,6 +144,56 @@ func past(n *ir.Node) *ir.Value {
 		}
 	}
 	return nil
+}
+
+// meanSquared returns the value that v is the square of the mean of; nil if it
+// is none.
+func meanSquared(v *ir.Value) *ir.Value {
+	n := v.Def
+	if n == nil {
+		return nil
+	}
+	switch op := n.Op.String(); {
+	case op == "Mul" && n.In[0] == n.In[1]:
+	case op == "Pow":
+		if e, ok := rewrite.Constant(n.In[1]).Item(); !ok || e != 2 {
+			return nil
+		}
+	default:
+		return nil
+	}
+	return meanOf(n.In[0])
+}
+
+// meanOf returns the value that v is the mean of; nil if it is none.
+func meanOf(v *ir.Value) *ir.Value {
+	if v.Def == nil || v.Def.Op.String() != "ReduceMean" {
+		return nil
+	}
+	return v.Def.In[0]
+}
+
+// scaledFrom reports whether x is of, times constants, or of without its mean.
+func scaledFrom(x, of *ir.Value) bool {
+	for range 4 {
+		x = uncast(x)
+		n := x.Def
+		switch {
+		case x == uncast(of):
+			return true
+		case n == nil:
+			return false
+		case n.Op.String() == "Sub" && n.In[0] == of:
+			return meanOf(n.In[1]) == of
+		case n.Op.String() == "Mul" && rewrite.Constant(n.In[0]) != nil:
+			x = n.In[1]
+		case (n.Op.String() == "Mul" || n.Op.String() == "Div") && rewrite.Constant(n.In[1]) != nil:
+			x = n.In[0]
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 func uncast(v *ir.Value) *ir.Value {

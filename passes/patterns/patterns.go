@@ -8,6 +8,7 @@ package patterns
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes/rewrite"
@@ -19,25 +20,28 @@ import (
 // sees a product: x·sigmoid(x) is one activation, not a product of two
 // operands.
 func Rules() []*rewrite.Rule {
-	return []*rewrite.Rule{
-		scaledLinear,
-		layerNorm, layerNormFactored, layerNormPlain, layerNormBare,
-		rmsNorm, rmsNormPlain,
-		gelu,
-		swish, quickGelu,
-		clip, relu, leakyRelu,
-		mish, hardSwish, hardSigmoid, softsign,
-		lrn, adaptivePool,
-		linear,
-		convBias,
-		mergeAffine,
-		mergeBatchNorm,
-		affineNorm,
-	}
+	return slices.Concat(
+		[]*rewrite.Rule{
+			scaledLinear,
+			layerNorm, layerNormFactored, normFactored, layerNormPlain, layerNormBare,
+			rmsNorm, rmsNormPlain, layerNormCentred,
+			clip,
+		},
+		activations(),
+		[]*rewrite.Rule{
+			softmax, expOfLogSoftmax, logOfSoftmax, logSoftmax, logSumExp, softmaxShifted,
+			lrn, adaptivePool,
+			linear,
+			convBias,
+			mergeAffine,
+			mergeBatchNorm,
+			affineNorm,
+		},
+	)
 }
 
 // Markers returns the recognizers that only name roles.
-func Markers() []*Marker { return []*Marker{attention, rotary, repeatKV, normalize} }
+func Markers() []*Marker { return []*Marker{attention, rotary, repeatKV, normalize, componentwise} }
 
 // A Marker finds structures and sets Node.Role.
 type Marker struct {
@@ -63,6 +67,12 @@ func lastAxis(m *rewrite.Match, axes, reduced string) error {
 
 func axisIsLast(axes, reduced *ir.Value) error {
 	n := reduced.Def
+	if n.Op.String() == "GlobalAveragePool" { // of rows, as tf2onnx spells their mean
+		if rank := n.In[0].Type.Rank(); rank != 3 {
+			return fmt.Errorf("%v is over all axes from 2 on, of %d", n, rank)
+		}
+		return nil
+	}
 	if n.Attrs.Int("keepdims", 1) != 1 {
 		return fmt.Errorf("%v drops the reduced axis", n)
 	}
@@ -81,14 +91,23 @@ func axisIsLast(axes, reduced *ir.Value) error {
 	return nil
 }
 
-// vector checks that a value is a constant vector, or scalar.
+// vector checks that a value is a constant vector, or scalar. There may be axes
+// of one element before it: see flat.
 func vector(v *ir.Value) error {
 	t := rewrite.Constant(v)
 	if t == nil {
 		return fmt.Errorf("%s is not constant", v)
 	}
-	if len(t.Shape) > 1 {
+	if n := len(t.Shape); n > 1 && t.Shape[n-1] != t.Len() {
 		return fmt.Errorf("%s is constant %s, want a vector", v, t.TypeOf())
 	}
 	return nil
+}
+
+// flat returns a vector without the axes before it.
+func flat(b *ir.Builder, v *ir.Value) *ir.Value {
+	if v == nil || v.Type.Rank() == 1 {
+		return v
+	}
+	return b.OpA("Reshape", nil, v, b.Ints(-1))
 }

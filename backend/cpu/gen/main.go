@@ -29,6 +29,8 @@ func main() {
 		shifts(v)
 		evens(v)
 		largest(v)
+		compare(v)
+		choose(v)
 		elementwise(v)
 		rowKernels(v)
 	}

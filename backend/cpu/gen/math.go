@@ -113,6 +113,14 @@ var functions = []fn{
 		VADDPS(v.c(one), r[3], r[3])
 		VDIVPS(r[3], r[0], r[0])
 	}},
+	{name: "hardSwish", consts: []float64{6, 0.5, one}, emit: func(v mathISA, r []vec) {
+		VDIVPS(v.c(6), r[0], r[1])
+		VADDPS(v.c(0.5), r[1], r[1])
+		v.zero(r[2])
+		VMAXPS(r[2], r[1], r[1])
+		VMINPS(v.c(one), r[1], r[1])
+		VMULPS(r[1], r[0], r[0])
+	}},
 }
 
 // inverse replaces z by 1/z.
