@@ -64,11 +64,6 @@ func checkCases(t *testing.T, cases []golden.Case) {
 	}
 }
 
-// inDouble is what gradient form in float64 may be off: what exporters have computed in
-// float32 and written into the file, such as weights with a batch normalization folded
-// into them. Measured: 5e-7, and 1e-9 or less in half of the cases.
-const inDouble = 1e-6
-
 func checkRun(t *testing.T, m *lxtc.Model, b backend.Backend, run golden.Run) {
 	t.Helper()
 	out, err := run.Explain(context.Background(), m, b)
@@ -84,7 +79,7 @@ func checkRun(t *testing.T, m *lxtc.Model, b backend.Backend, run golden.Run) {
 		}
 		limit := w.Limit
 		if b.Name() == "reference" && run.Form == passes.GradientForm {
-			limit = min(limit, inDouble)
+			limit = min(limit, golden.ExactLimit)
 		}
 		t.Logf("%-36s %-24s %.2g (at most %.2g)", run.Name, w.Key, d, limit)
 		if !(d <= limit) {

@@ -54,7 +54,7 @@ func (m *Model) Close() error { return m.ir.Close() }
 // back to the floating point inputs or token embeddings.
 type Options struct {
 	Rules   *rules.Map  // nil is AttnLRP
-	RuleSet rules.Set   // rules that Rules may name; nil is rules.Standard
+	RuleSet rules.Set   // rules that nodes may name; nil is rules.Standard and those of Rules
 	Form    passes.Form // gradient or explicit
 	Explain []string    // tensors, by the names that the file gives them
 	Targets []passes.Target
@@ -68,6 +68,7 @@ type Options struct {
 	// target's position: faster where only relevance is wanted.
 	TargetsOnly bool
 	Sums        bool // also relevance summed per token or pixel, as "R.sum:" and the name
+	Gradients   bool // in gradient form G instead of R = x∘G, as "G:" and the name
 	// Checkpoint holds less memory and computes more: what relevance needs of the
 	// inside of a layer or block is computed again when relevance comes there.
 	Checkpoint bool
@@ -136,7 +137,7 @@ func (m *Model) rewrite(ctx context.Context, po passes.Options, opt Options) (*R
 func (opt Options) Passes() passes.Options {
 	return passes.Options{
 		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets, Through: opt.Through, Weights: opt.Weights,
-		Temperature: opt.Temperature, TargetsOnly: opt.TargetsOnly, Sums: opt.Sums, Checkpoint: opt.Checkpoint, Allow: opt.Allow, Eval: reference.Eval,
+		Temperature: opt.Temperature, TargetsOnly: opt.TargetsOnly, Sums: opt.Sums, Gradients: opt.Gradients, Checkpoint: opt.Checkpoint, Allow: opt.Allow, Eval: reference.Eval,
 	}
 }
 

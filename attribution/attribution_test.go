@@ -88,7 +88,7 @@ func TestALinearModelHasOneExplanation(t *testing.T) {
 	want := []float64{2, 6, -4}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, method := range []Method{
-		gradient, Integrated(gradient, 3), Smoothed(gradient, 0, 4, rng), Occluded(parts, parts.Zero()),
+		gradient, Integrated(gradient, nil, 3), Smoothed(gradient, 0, 4, rng), Occluded(parts, parts.Zero()),
 	} {
 		got, err := method.Explain(t.Context(), v)
 		// A third of the input, a step of the path, is rounded to float32: 1.2e-7.
@@ -127,7 +127,7 @@ func TestIntegratedGradientsAreComplete(t *testing.T) {
 	gradient := Rules(gradientInput(t), passes.GradientForm)
 	var errors []float64
 	for _, steps := range []int{20, 80} {
-		got, err := Integrated(gradient, steps).Explain(t.Context(), v)
+		got, err := Integrated(gradient, nil, steps).Explain(t.Context(), v)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,28 +11,29 @@ import (
 // contributed to the score.
 type Relevance func(ctx context.Context, x []float64) ([]float64, error)
 
-// IntegratedGradients integrates gradients from 0 to x, in steps, at the right
-// end of each: x times their mean (Sundararajan et al. 2017, as zennit does
-// it). relevance must be x times a gradient, which gradient-input is, and so is
-// any rule map in gradient form: the gradient at αx is the relevance there over
-// αx.
-func IntegratedGradients(ctx context.Context, relevance Relevance, x []float64, steps int) ([]float64, error) {
-	if steps < 1 {
-		return nil, fmt.Errorf("integrated gradients in %d steps", steps)
+// IntegratedGradients integrates gradients from base to x, in steps, at the right end
+// of each: x - base times their mean (Sundararajan et al. 2017, as zennit does it). A
+// base of nil is 0. The gradient may be one that a rule map modifies.
+func IntegratedGradients(ctx context.Context, gradient Relevance, base, x []float64, steps int) ([]float64, error) {
+	if base == nil {
+		base = make([]float64, len(x))
+	}
+	if steps < 1 || len(base) != len(x) {
+		return nil, fmt.Errorf("integrated gradients in %d steps from %d numbers to %d", steps, len(base), len(x))
 	}
 	sum := make([]float64, len(x))
-	scaled := make([]float64, len(x))
+	at := make([]float64, len(x))
 	for k := 1; k <= steps; k++ {
 		alpha := float64(k) / float64(steps)
 		for i := range x {
-			scaled[i] = alpha * x[i]
+			at[i] = base[i] + alpha*(x[i]-base[i])
 		}
-		r, err := relevance(ctx, scaled)
+		g, err := gradient(ctx, at)
 		if err != nil {
 			return nil, err
 		}
 		for i := range sum {
-			sum[i] += r[i] / alpha / float64(steps)
+			sum[i] += (x[i] - base[i]) * g[i] / float64(steps)
 		}
 	}
 	return sum, nil

@@ -25,7 +25,18 @@ const keptExplainers = 16
 // Relevance returns the relevance of the tensor by the given rules. A map is
 // known by its name.
 func (v *View) Relevance(ctx context.Context, m *rules.Map, form passes.Form) ([]float64, error) {
-	e, err := v.explainer(ctx, m, form)
+	return v.flow(ctx, m, form, "R:")
+}
+
+// Gradient returns the gradient, as the rules modify it: G, where the relevance of
+// gradient form is x∘G.
+func (v *View) Gradient(ctx context.Context, m *rules.Map) ([]float64, error) {
+	return v.flow(ctx, m, passes.GradientForm, "G:")
+}
+
+// flow computes what flows back to the tensor: relevance, "R:", or gradient, "G:".
+func (v *View) flow(ctx context.Context, m *rules.Map, form passes.Form, letter string) ([]float64, error) {
+	e, err := v.explainer(ctx, m, form, letter == "G:")
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +51,14 @@ func (v *View) Relevance(ctx context.Context, m *rules.Map, form passes.Form) ([
 	if err != nil {
 		return nil, err
 	}
-	return out["R:"+v.lens.Tensor].Float64s()
+	return out[letter+v.lens.Tensor].Float64s()
 }
 
-// explainer compiles the model with relevance by the given rules, for the element
-// that is explained, if it has not lately.
-func (v *View) explainer(ctx context.Context, m *rules.Map, form passes.Form) (*lxtc.Explainer, error) {
+// explainer compiles the model with relevance by the given rules, or gradients, for the
+// element that is explained, if it has not lately.
+func (v *View) explainer(ctx context.Context, m *rules.Map, form passes.Form, gradients bool) (*lxtc.Explainer, error) {
 	l := v.lens
-	key := fmt.Sprint(m.Name, form, v.Target)
+	key := fmt.Sprint(m.Name, form, gradients, v.Target)
 	if i := slices.IndexFunc(l.rules, func(e explainer) bool { return e.key == key }); i >= 0 {
 		e := l.rules[i]
 		l.rules = append(slices.Delete(l.rules, i, i+1), e)
@@ -60,7 +71,7 @@ func (v *View) explainer(ctx context.Context, m *rules.Map, form passes.Form) (*
 		l.rules = slices.Delete(l.rules, 0, 1)
 	}
 	e, err := l.model.Explainer(ctx, l.backend, lxtc.Options{
-		Rules: m, Form: form, Explain: []string{l.Tensor}, TargetsOnly: true,
+		Rules: m, Form: form, Explain: []string{l.Tensor}, TargetsOnly: true, Gradients: gradients,
 		Targets: []passes.Target{v.Target},
 	}, l.opt.Run)
 	if err != nil {

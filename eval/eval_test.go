@@ -178,3 +178,24 @@ func TestMeanHasStudentsInterval(t *testing.T) {
 		}
 	}
 }
+
+// Two methods that differ by 2 ± little on samples that differ by 100: the interval
+// says how sure the difference is, not how unlike the samples are.
+func TestWithin(t *testing.T) {
+	got := Within([][]float64{{0, 101, 200}, {2, 103, 203}})
+	// What is left of the samples' means: (-1, -1, -1.5) and (1, 1, 1.5), of deviation
+	// 0.5/√3; √2 for two methods; t of two degrees of freedom.
+	half := math.Sqrt2 * 4.302652729749464 * 0.5 / math.Sqrt(3) / math.Sqrt(3)
+	want := []Interval{{301.0 / 3, half, 3}, {308.0 / 3, half, 3}}
+	if d := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); d != "" {
+		t.Error(d)
+	}
+	nan := math.NaN()
+	got = Within([][]float64{{1, nan, 3}, {2, 3, 5}})
+	if got[0].N != 2 || got[1].N != 2 || got[1].Mean != 10.0/3 {
+		t.Errorf("with a sample that has no number: %v", got)
+	}
+	if got := Within([][]float64{{1, 3}}); got[0] != Mean([]float64{1, 3}) {
+		t.Errorf("of one method: %v", got)
+	}
+}

@@ -24,7 +24,7 @@ type Tensor struct {
 	// Exact are the elements before they were rounded to Elem: those of a number
 	// that a formula or an attribute gave, such as 1/√2 or 0.1. It is nil where the
 	// bytes are all that is known, as of everything that a file stores. Only a run in
-	// double precision looks at it; neither text nor ONNX has it.
+	// double precision looks at it: Equal does not, and neither text nor ONNX has it.
 	Exact []float64
 }
 

@@ -113,3 +113,36 @@ func TestIdleLines(t *testing.T) {
 		}
 	}
 }
+
+// A stabilized share by the derivative conserves where an operator is linear in pieces
+// through 0; where it is not, there is a warning.
+func TestWarnsOfWhatIsNotLinear(t *testing.T) {
+	for _, tt := range []struct {
+		node string
+		warn bool
+	}{
+		{"y = Relu (x)", false},
+		{"y = Max (x, u)", false},
+		{"y = Max (x, c)", true}, // 0 and c
+		{"y = Tanh (x)", true},
+		{"y = Mul (x, u)", true},
+		{"y = Neg (x)", false},
+	} {
+		m, err := ir.Parse("g (float[2] x, float[2] u) => (float[2] y) <float[2] c = {1, 2}> {"+tt.node+"}", ops.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rm, err := rules.Parse("t.rules", "* => epsilon", rules.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := passes.Default().Run(context.Background(), m, passes.Options{Rules: rm, Eval: reference.Eval, Explain: []string{"x", "u"}}, passes.Driver{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.ContainsFunc(rep.Warnings, func(w string) bool { return strings.Contains(w, "does not conserve") })
+		if got != tt.warn {
+			t.Errorf("%s: warnings %q", tt.node, rep.Warnings)
+		}
+	}
+}

@@ -20,7 +20,7 @@ import (
 func Lift(m *ir.Model, names []string, points ir.Dim) (lifted *ir.Model, outputs []string, err error) {
 	c := m.Clone()
 	g := c.Graph
-	l := &lifter{m: c, points: points, rules: liftRules(), up: map[*ir.Value]*ir.Value{}}
+	l := &lifter{m: c, points: points, up: map[*ir.Value]*ir.Value{}}
 	for _, name := range names {
 		if !slices.ContainsFunc(g.Inputs, func(v *ir.Value) bool { return v.Name == name }) {
 			return nil, nil, fmt.Errorf("the model has no input %q", name)
@@ -61,7 +61,6 @@ type lifter struct {
 	*ir.Builder
 	m      *ir.Model
 	points ir.Dim
-	rules  map[string]lift         // by operator
 	up     map[*ir.Value]*ir.Value // what has the axis, by what has not
 }
 
@@ -81,7 +80,7 @@ func (l *lifter) takeApart(over []*ir.Value) error {
 			for _, v := range n.Out {
 				r[v] = v != nil
 			}
-			if l.ruleFor(n, func(v *ir.Value) bool { return r[v] }) != nil {
+			if ruleFor(n, func(v *ir.Value) bool { return r[v] }) != nil {
 				continue
 			}
 			if op := l.m.Ops.Lookup(n.Op); l.m.Func(n.Op) == nil && (op == nil || op.Body == nil) {
@@ -117,7 +116,7 @@ func (l *lifter) node(n *ir.Node) error {
 		o := describe(n)
 		return diag.Errorf("", format, args...).In(l.m.File).At(o.Node, o.Op)
 	}
-	by := l.ruleFor(n, l.has)
+	by := ruleFor(n, l.has)
 	if by == nil || slices.ContainsFunc(n.Captured(), l.has) {
 		return fail("it does not take several points at once")
 	}

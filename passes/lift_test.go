@@ -33,7 +33,7 @@ var unliftable = []string{
 }
 
 // enough is how many models of one operator the test takes.
-const enough = 25
+const enough = 15
 
 // A lifted model computes at stacked inputs what the model computes at each: for
 // every operator, and for each of its inputs that may differ from point to point and
@@ -89,6 +89,38 @@ func TestLiftIsManyRuns(t *testing.T) {
 	}
 	if d := cmp.Diff(unliftable, never); d != "" {
 		t.Errorf("operators that take several points at no input: %s", d)
+	}
+}
+
+// What the cases of the operators leave out.
+func TestLiftOfRareForms(t *testing.T) {
+	for _, c := range []struct{ name, text string }{
+		{"expanded to fewer axes than there are", `g (float[1,3] x) => (y) { s = Constant <value = int64[1] {3}> () y = Expand (x, s) }`},
+		{"expanded to more axes than there are", `g (float[3,1] x) => (y) { s = Constant <value = int64[4] {2, 1, 1, 5}> () y = Expand (x, s) }`},
+		{"all axes of length 1 taken out", `g (float[1,3,1] x) => (y) { y = Squeeze (x) }`},
+		{"parts as many as outputs", `g (float[4,2] x) => (y, z) { y, z = Split (x) }`},
+		{"a matrix beside a batch of them", `g (float[3,4] x, float[2,4,5] w) => (y) { y = MatMul (x, w) }`},
+		{"shapes that come from others", `g (float[2,3] x, float[3,2] u) => (y) { s = Shape (u) y = Reshape <allowzero = 1> (x, s) }`},
+		{"axes that a run knows", `g (float[2,3,4] x, bool[1] late) => (y) {
+  a = Constant <value = int64[1] {1}> ()
+  b = Constant <value = int64[1] {-1}> ()
+  axes = Where (late, b, a)
+  y = ReduceSum (x, axes)
+}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := ir.Parse(c.text, ops.Standard())
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, _ := randomInputs(m)
+			names := inputNames(m)
+			for _, set := range [][]string{names, names[:1]} {
+				if why, err := liftedRuns(t, m, set, in, 0); err != nil || why != nil && slices.Equal(set, names[:1]) {
+					t.Errorf("points of %v: %v %v", set, why, err)
+				}
+			}
+		})
 	}
 }
 

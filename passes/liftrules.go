@@ -3,6 +3,7 @@ package passes
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lxtc/lxtc/ir"
 )
@@ -61,8 +62,8 @@ var liftTable = []lift{
 	{"MaxPool", []int{0}, maxPooled},
 }
 
-// liftRules returns the rules by operator.
-func liftRules() map[string]lift {
+// liftRules is the table by operator.
+var liftRules = sync.OnceValue(func() map[string]lift {
 	by := map[string]lift{}
 	for _, r := range liftTable {
 		for _, name := range strings.Fields(r.names) {
@@ -70,12 +71,12 @@ func liftRules() map[string]lift {
 		}
 	}
 	return by
-}
+})
 
 // ruleFor returns how n takes the axis if some of its inputs have it; nil if
 // there is no rule for that.
-func (l *lifter) ruleFor(n *ir.Node, has func(*ir.Value) bool) func(*lifter, *ir.Node) []*ir.Value {
-	r := l.rules[n.Op.String()]
+func ruleFor(n *ir.Node, has func(*ir.Value) bool) func(*lifter, *ir.Node) []*ir.Value {
+	r := liftRules()[n.Op.String()]
 	for i, v := range n.In {
 		if v != nil && has(v) && r.inputs != nil && !slices.Contains(r.inputs, i) {
 			return nil
@@ -121,13 +122,16 @@ func asBatch(l *lifter, n *ir.Node) []*ir.Value {
 	return apart
 }
 
-// maxPooled is asBatch for a pool whose indices nobody reads: they count through
-// the whole batch.
+// maxPooled is asBatch for a pool that also says where: its indices count through
+// the whole batch, and each point's from 0.
 func maxPooled(l *lifter, n *ir.Node) []*ir.Value {
-	if len(n.Out) > 1 && n.Out[1] != nil && (n.Out[1].NumUses() > 0 || l.Graph.IsOutput(n.Out[1])) {
-		l.Fail("its indices count through all points")
+	outs := asBatch(l, n)
+	if len(outs) > 1 && outs[1] != nil {
+		x := l.in(n, 0)
+		begins := l.Mul(l.numbers(x), l.sizeOfPoint(x))
+		outs[1] = l.Sub(outs[1], l.ones(begins, l.rank(n.In[0])))
 	}
-	return asBatch(l, n)
+	return outs
 }
 
 // product aligns leading axes. A matrix on the right that has no points stays one,

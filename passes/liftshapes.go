@@ -107,8 +107,7 @@ func shapeOf(l *lifter, n *ir.Node) []*ir.Value {
 }
 
 func sizeOf(l *lifter, n *ir.Node) []*ir.Value {
-	size := l.OpA("ReduceProd", ir.Attrs{{Name: "keepdims", Value: int64(0)}}, l.OpA("Shape", ir.Attrs{{Name: "start", Value: int64(1)}}, l.in(n, 0)))
-	return []*ir.Value{size}
+	return []*ir.Value{l.sizeOfPoint(l.in(n, 0))}
 }
 
 func reshaped(l *lifter, n *ir.Node) []*ir.Value {
@@ -178,9 +177,7 @@ func expanded(l *lifter, n *ir.Node) []*ir.Value {
 	if !known {
 		l.Fail("it is not known to how many axes it expands")
 	}
-	rank := l.rank(n.In[0])
-	keep := slices.Repeat([]int64{1}, 1+max(rank-to, 0))
-	return l.again(n, n.Attrs, l.wide(n.In[0], max(rank, to)), l.join(l.Ints(keep...), n.In[1]))
+	return l.again(n, n.Attrs, l.wide(n.In[0], max(l.rank(n.In[0]), to)), n.In[1])
 }
 
 func tiled(l *lifter, n *ir.Node) []*ir.Value {
@@ -226,12 +223,22 @@ func scatteredND(l *lifter, n *ir.Node) []*ir.Value {
 	in := l.every(n)
 	data, indices := in[0], in[1]
 	rank := l.rank(indices)
-	one := func(i int64) *ir.Value { return l.Constant(ir.Of([]int64{i})) }
-	numbers := l.Op("Range", one(0), l.Op("Squeeze", l.dims(data, 0, 1), l.Ints(0)), one(1))
 	column := l.join(l.dims(indices, 0, rank-1), l.Ints(1))
-	numbers = l.Op("Expand", l.ones(numbers, rank-1), column)
+	numbers := l.Op("Expand", l.ones(l.numbers(data), rank-1), column)
 	in[1] = l.OpA("Concat", ir.Attrs{{Name: "axis", Value: int64(-1)}}, numbers, indices)
 	return l.again(n, n.Attrs, in...)
+}
+
+// numbers numbers the points of x.
+func (l *lifter) numbers(x *ir.Value) *ir.Value {
+	one := func(i int64) *ir.Value { return l.Constant(ir.Of([]int64{i})) }
+	return l.Op("Range", one(0), l.Op("Squeeze", l.dims(x, 0, 1), l.Ints(0)), one(1))
+}
+
+// sizeOfPoint is how many elements of x a point has.
+func (l *lifter) sizeOfPoint(x *ir.Value) *ir.Value {
+	shape := l.OpA("Shape", ir.Attrs{{Name: "start", Value: int64(1)}}, x)
+	return l.OpA("ReduceProd", ir.Attrs{{Name: "keepdims", Value: int64(0)}}, shape)
 }
 
 // rank returns the rank of v, which must be known.

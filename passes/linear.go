@@ -117,5 +117,22 @@ func (b *binder) fits(n *ir.Node, call rules.Call) bool {
 	for i, v := range n.In {
 		live[i] = v != nil && b.flows[v]
 	}
-	return Linear(b.m, n, live)
+	return Linear(b.m, n, live) || !call.OnlyLinear() && inPieces(n, live)
+}
+
+// piecewise are operators that are linear in pieces through 0: f(tx) = t f(x) for t > 0,
+// so that f is the sum of x_i ∂f/∂x_i.
+var piecewise = []string{"Relu", "LeakyRelu", "Abs", "MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "Max", "Min"}
+
+// inPieces reports whether n is one of them in all that it computes with.
+func inPieces(n *ir.Node, live []bool) bool {
+	if !slices.Contains(piecewise, n.Op.String()) {
+		return false
+	}
+	for i, v := range n.In {
+		if v != nil && v.Type.Elem.IsFloat() && !live[i] {
+			return false
+		}
+	}
+	return true
 }

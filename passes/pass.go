@@ -30,7 +30,7 @@ type Pass struct {
 // float inputs or token embeddings.
 type Options struct {
 	Rules   *rules.Map // nil is AttnLRP
-	RuleSet rules.Set  // nil is rules.Standard
+	RuleSet rules.Set  // nil is rules.Standard and the rules of Rules
 	Form    Form
 
 	Through     []Condition // lets relevance through some elements of a tensor only
@@ -40,6 +40,7 @@ type Options struct {
 	Temperature float64     // explain softmax(output/T); 0 is no softmax
 	TargetsOnly bool        // the outputs themselves are not wanted, save what the targets are of
 	Sums        bool        // also output relevance summed per token or pixel
+	Gradients   bool        // in gradient form output G, as "G:" and the tensor's name, not R = x∘G
 	Checkpoint  bool        // hold less memory and compute more: see pass Checkpoint
 
 	// Eval computes a node from constants; nil folds nothing.
@@ -194,15 +195,15 @@ func (p Pass) guarded(c *Context, m *ir.Model) (err error) {
 }
 
 func fill(opt *Options) error {
-	if opt.RuleSet == nil {
-		opt.RuleSet = rules.Standard()
-	}
 	if opt.Rules == nil {
 		m, err := rules.Load("attnlrp")
 		if err != nil {
 			return err
 		}
 		opt.Rules = m
+	}
+	if opt.RuleSet == nil {
+		opt.RuleSet = append(rules.Standard(), opt.Rules.Rules()...)
 	}
 	opt.Targets = slices.Clone(opt.Targets) // passes resolve and move them
 	var explain []string

@@ -16,15 +16,28 @@ var Recognize = Pass{
 	Run:   recognize,
 }
 
-func recognize(c *Context, m *ir.Model) error {
-	log := rewrite.Log{
+// Recognizer returns a pass that applies recognizers of one's own. It has its place
+// before Recognize, which may take a part of what they look for.
+func Recognizer(name string, rs ...*rewrite.Rule) Pass {
+	return Pass{
+		Name: name, Doc: "apply recognizers of one's own", After: Recognize.After,
+		Run: func(c *Context, m *ir.Model) error { return c.apply(m, rs) },
+	}
+}
+
+// apply applies recognizers, and reports what they did.
+func (c *Context) apply(m *ir.Model, rs []*rewrite.Rule) error {
+	return rewrite.Apply(m, "recognize", rs, rewrite.Log{
 		Did: func(r *rewrite.Rule, from, to *ir.Node) {
 			c.Did(r.Name, from.String(), to.Op.String())
 		},
 		Skipped: func(r *rewrite.Rule, at *ir.Node, why string) { c.Skipped(r.Name, at.String(), why) },
 		Keep:    func(v *ir.Value) bool { return c.Kept(m, v) },
-	}
-	if err := rewrite.Apply(m, "recognize", patterns.Rules(), log); err != nil {
+	})
+}
+
+func recognize(c *Context, m *ir.Model) error {
+	if err := c.apply(m, patterns.Rules()); err != nil {
 		return err
 	}
 	for _, mk := range patterns.Markers() {

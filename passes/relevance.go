@@ -359,7 +359,7 @@ func (w *walk) output(name string, v *ir.Value) error {
 		}
 		zero.Shape = []int{1}
 		r = b.OpA("ConstantOfShape", ir.Attrs{{Name: "value", Value: zero}}, b.Op("Shape", v))
-	case w.c.Form == GradientForm:
+	case w.c.Form == GradientForm && !w.plain():
 		r = b.Mul(v, r)
 	default:
 		r = b.Op("Identity", r) // a name of its own
@@ -367,7 +367,11 @@ func (w *walk) output(name string, v *ir.Value) error {
 	if b.Err() == nil {
 		r.Type = v.Type
 	}
-	b.Named("R:"+name, r)
+	letter := "R:"
+	if w.plain() {
+		letter = "G:"
+	}
+	b.Named(letter+name, r)
 	w.m.Graph.Outputs = append(w.m.Graph.Outputs, r)
 	if w.c.Sums {
 		if s := perPosition(b, r); s != nil {
@@ -381,6 +385,9 @@ func (w *walk) output(name string, v *ir.Value) error {
 	w.c.Did("output", v.Name, r.Name)
 	return nil
 }
+
+// plain reports whether gradients are wanted instead of relevance.
+func (w *walk) plain() bool { return w.c.Gradients && w.c.Form == GradientForm }
 
 // perPosition sums relevance over features: the last axis of [batch, token,
 // feature], the channels of [batch, channel, height, width].

@@ -78,6 +78,17 @@ func (l *Line) covers(other *Line) bool {
 	})
 }
 
+// Rules returns the rules that the map names, each once.
+func (m *Map) Rules() Set {
+	var set Set
+	for _, l := range m.Lines {
+		if !slices.Contains(set, l.Call.Rule) {
+			set = append(set, l.Call.Rule)
+		}
+	}
+	return set
+}
+
 // Over returns a map with m's lines before other's: m overrides.
 func (m *Map) Over(other *Map) *Map {
 	return &Map{Name: m.Name, File: m.File, Doc: m.Doc, Lines: slices.Concat(m.Lines, other.Lines)}

@@ -96,9 +96,9 @@ func TestRealNets(t *testing.T) {
 					if len(want) > 1<<12 {
 						return // minutes in float64
 					}
-					// Measured: 4e-8, of parameters that are float32.
-					d := distance(v.run(t, in, reference.NewDouble()), want); t.Logf("%.3g", d); if !(d <= 1e-7) {
-						t.Errorf("in float64, relevance is %.3g off, want at most 1e-7", d)
+					// Measured: 5e-16.
+					if d := distance(v.run(t, in, reference.NewDouble()), want); !(d <= 1e-14) {
+						t.Errorf("in float64, relevance is %.3g off, want at most 1e-14", d)
 					}
 				})
 			}

@@ -41,6 +41,7 @@ type Engine struct {
 	k     *kernels
 	bufs  sync.Pool // *[]float32, B panels
 	large sync.Pool // *[]float32, copies of A
+	parts sync.Pool // *partList, of Columns
 }
 
 // New returns an engine, or an error if the processor lacks the kind asked for.
@@ -110,6 +111,8 @@ type kernels struct {
 	// n is a multiple of lanes.
 	evens   func(n int, src, dst *float32)
 	largest func(n int, x *float32, first, step int, best *float32, at *int32)
+	// windows writes registers that are put together of parts: see Columns.
+	windows windowsFunc
 	// compare and choose write bytes and elements, n a multiple of lanes.
 	compare [numCompare]compareKernels
 	choose  chooseKernels
@@ -129,6 +132,11 @@ type kernels struct {
 // tileFunc computes C[mr,cols] = A[mr,k]·B[k,nr], or adds it to C; tileT takes
 // A[k,mr]. B has nr readable columns; cols ≤ nr of C are written.
 type tileFunc = func(mr, k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, accumulate bool, cols int)
+
+// windowsFunc writes n > 0 registers to dst, dstStep apart: each of parts of src up to
+// the next that is the last of a register. The list of parts is read from from on; at
+// end it begins anew at parts, and src moves on by step.
+type windowsFunc = func(n int, src *float32, step int, parts, from, end *windowPart, dst *float32, dstStep int)
 
 type (
 	scaleFunc     = func(n int, src *byte, zero, scale float32, dst *float32)

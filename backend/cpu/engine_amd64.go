@@ -2,7 +2,11 @@
 
 package cpu
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 // available lists the kernel sets of this machine, the fastest first.
 func available() []*kernels {
@@ -30,6 +34,7 @@ func avx512() *kernels {
 		}
 	}
 	ks.dots, ks.axpys, ks.transpose, ks.prefetch = dots512, axpys512, transpose512, prefetch
+	ks.windows = byParts(windows512)
 	ks.shifts, ks.evens, ks.largest = shifts512, evens512, largest512
 	ks.widenHalf, ks.widenBrain = inWholes(16, widenHalf512, widenHalfGo), inWholes(16, widenBrain512, widenBrainGo)
 	ks.scaleInts = [numInts]scaleFunc{scaleSignedBytes512, scaleBytes512, scaleSignedNibbles512, scaleNibbles512}
@@ -51,6 +56,7 @@ func avx2() *kernels {
 		}
 	}
 	ks.dots, ks.axpys, ks.transpose, ks.prefetch = dots256, axpys256, transpose256, prefetch
+	ks.windows = byParts(windows256)
 	ks.shifts, ks.evens, ks.largest = shifts256, evens256, largest256
 	ks.widenBrain = inWholes(8, widenBrain256, widenBrainGo)
 	if cpu.X86.HasF16C { // processors with AVX2 have it, but a virtual machine may hide it
@@ -60,6 +66,14 @@ func avx2() *kernels {
 	ks.scaleIntsEach = [numInts]scaleEachFunc{scaleEachSignedBytes256, scaleEachBytes256, scaleEachSignedNibbles256, scaleEachNibbles256}
 	ks.vector256()
 	return ks
+}
+
+// byParts gives a kernel its list of parts: the generator knows no types of ours.
+func byParts(f func(n int, src *float32, step int, parts, from, end *uint64, dst *float32, dstStep int)) windowsFunc {
+	word := func(p *windowPart) *uint64 { return (*uint64)(unsafe.Pointer(p)) }
+	return func(n int, src *float32, step int, parts, from, end *windowPart, dst *float32, dstStep int) {
+		f(n, src, step, word(parts), word(from), word(end), dst, dstStep)
+	}
 }
 
 // heightFunc is a tile of one height.

@@ -81,6 +81,8 @@ type product struct {
 	stored     Stored // B, if it is not of float32s; b then has no data
 	row, col   int    // where B begins in what is stored
 	accumulate bool
+	bias       []float32 // by row, added to C; nil for none. Not for products of one row or column, or of k = 0
+	long       bool      // rows of C are so long that tasks have as much of them as stays in the cache
 }
 
 // at is the product of one batch item.

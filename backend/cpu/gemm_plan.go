@@ -9,6 +9,10 @@ const (
 	ncMax  = 64  // columns of one task: small enough for threads to finish together
 	rowMin = 56  // a task has at least this many rows, or packing B costs more than it gains
 
+	// longMax is how much of C a task has if it is long, in floats: half of L2. In
+	// pieces of 64 columns C's rows would be fetched a few lines at a time.
+	longMax = 128 << 10
+
 	directPanels = 5 // up to this many row tiles B is read where it lies
 
 	// serialFlops is the size below which a product stays on its caller.
@@ -128,8 +132,11 @@ type plan struct {
 // plan cuts columns first, since tasks that share columns pack the same B twice,
 // and rows only if there are too few columns to balance.
 func (e *Engine) plan(g product, nb int) plan {
-	threads := e.Threads()
-	p := plan{mc: g.m, nc: e.k.nr * panels(ceil(g.n, e.k.nr), nb, threads, ncMax/e.k.nr)}
+	threads, most := e.Threads(), ncMax
+	if g.long {
+		most = max(ncMax, min(longMax/g.m, panelRoom/min(g.k, kcMax))&^(ncMax-1))
+	}
+	p := plan{mc: g.m, nc: e.k.nr * panels(ceil(g.n, e.k.nr), nb, threads, most/e.k.nr)}
 	if t, want := nb*ceil(g.n, p.nc), 4*threads; threads > 1 && t < want {
 		p.mc = max(rowMin, ceil(g.m, ceil(want, t)))
 		p.mc = ceil(p.mc, e.k.mr) * e.k.mr
@@ -164,6 +171,12 @@ func (e *Engine) block(g product, i0, i1, j0, j1 int) {
 	defer e.bufs.Put(buf)
 	kb := (ceil(g.k, ceil(g.k, kcMax)) + 15) &^ 15
 	direct := e.readsInPlace(g, min(g.k, kb))
+	if g.bias != nil { // while it is in the cache that this task writes
+		for i := i0; i < i1; i++ {
+			fill(g.c.data[i*g.c.ld+j0:i*g.c.ld+min(j1, g.n)], g.bias[i])
+		}
+		g.accumulate = true
+	}
 	for i := i0; i < i1; i += mcMax {
 		for p := 0; p < g.k; p += kb {
 			kc := min(kb, g.k-p)

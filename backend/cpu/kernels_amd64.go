@@ -226,6 +226,9 @@ func chooseVS512(n int, mask *uint8, x *float32, y float32, dst *float32)
 // chooseSV512 takes elements of x under the mask, and of y elsewhere.
 func chooseSV512(n int, mask *uint8, x float32, y *float32, dst *float32)
 
+// windows512 puts registers together of pieces under masks.
+func windows512(n int, src *float32, step int, parts *uint64, from *uint64, end *uint64, dst *float32, dstStep int)
+
 // neg512: see kernels.
 func neg512(n int, x *float32, y *float32)
 
@@ -465,6 +468,9 @@ func chooseVS256(n int, mask *uint8, x *float32, y float32, dst *float32)
 
 // chooseSV256 takes elements of x under the mask, and of y elsewhere.
 func chooseSV256(n int, mask *uint8, x float32, y *float32, dst *float32)
+
+// windows256 puts registers together of pieces under masks.
+func windows256(n int, src *float32, step int, parts *uint64, from *uint64, end *uint64, dst *float32, dstStep int)
 
 // neg256: see kernels.
 func neg256(n int, x *float32, y *float32)

@@ -15447,6 +15447,50 @@ end:
 	VZEROUPPER
 	RET
 
+// func windows512(n int, src *float32, step int, parts *uint64, from *uint64, end *uint64, dst *float32, dstStep int)
+// Requires: AVX, AVX512F
+TEXT ·windows512(SB), NOSPLIT, $0-64
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ step+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ parts+24(FP), BX
+	MOVQ from+32(FP), SI
+	MOVQ end+40(FP), DI
+	MOVQ dst+48(FP), R8
+	MOVQ dstStep+56(FP), R9
+	SHLQ $0x02, R9
+
+next:
+	MOVQ      (SI), R10
+	KMOVW     8(SI), K1
+	VMOVUPS.Z (CX)(R10*4), K1, Z0
+	ADDQ      $0x30, SI
+	CMPL      -36(SI), $0x00
+	JNE       store
+
+more:
+	MOVQ    (SI), R10
+	KMOVW   8(SI), K1
+	VMOVUPS (CX)(R10*4), K1, Z0
+	ADDQ    $0x30, SI
+	CMPL    -36(SI), $0x00
+	JEQ     more
+
+store:
+	VMOVUPS Z0, (R8)
+	ADDQ    R9, R8
+	CMPQ    SI, DI
+	JNE     same
+	MOVQ    BX, SI
+	ADDQ    DX, CX
+
+same:
+	DECQ AX
+	JNZ  next
+	VZEROUPPER
+	RET
+
 // func neg512(n int, x *float32, y *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·neg512(SB), NOSPLIT, $0-24
@@ -21836,6 +21880,51 @@ loop:
 	JGE       loop
 
 end:
+	VZEROUPPER
+	RET
+
+// func windows256(n int, src *float32, step int, parts *uint64, from *uint64, end *uint64, dst *float32, dstStep int)
+// Requires: AVX
+TEXT ·windows256(SB), NOSPLIT, $0-64
+	MOVQ n+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ step+16(FP), DX
+	SHLQ $0x02, DX
+	MOVQ parts+24(FP), BX
+	MOVQ from+32(FP), SI
+	MOVQ end+40(FP), DI
+	MOVQ dst+48(FP), R8
+	MOVQ dstStep+56(FP), R9
+	SHLQ $0x02, R9
+
+next:
+	MOVQ       (SI), R10
+	VMOVUPS    16(SI), Y2
+	VMASKMOVPS (CX)(R10*4), Y2, Y0
+	ADDQ       $0x30, SI
+	CMPL       -36(SI), $0x00
+	JNE        store
+
+more:
+	MOVQ       (SI), R10
+	VMOVUPS    16(SI), Y2
+	VMASKMOVPS (CX)(R10*4), Y2, Y1
+	VORPS      Y1, Y0, Y0
+	ADDQ       $0x30, SI
+	CMPL       -36(SI), $0x00
+	JEQ        more
+
+store:
+	VMOVUPS Y0, (R8)
+	ADDQ    R9, R8
+	CMPQ    SI, DI
+	JNE     same
+	MOVQ    BX, SI
+	ADDQ    DX, CX
+
+same:
+	DECQ AX
+	JNZ  next
 	VZEROUPPER
 	RET
 

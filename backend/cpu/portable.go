@@ -36,7 +36,7 @@ func portable() *kernels {
 			Min: pairs(func(x, y float32) float32 { return min(x, y) }),
 		},
 		divEps: divEpsGo, divSignEps: divSignEpsGo, mulAdd: mulAddGo, axpy: axpyGo, shifts: shiftsGo, evens: evensGo, largest: largestGo,
-		compare: comparesGo(), choose: chooseKernels{chooseVVGo, chooseVSGo, chooseSVGo},
+		windows: windowsGo(4), compare: comparesGo(), choose: chooseKernels{chooseVVGo, chooseVSGo, chooseSVGo},
 		reduce: [numReduce]func(n int, x *float32) float32{
 			Sum:        fold(func(s, x float32) float32 { return s + x }),
 			SumSquares: fold(func(s, x float32) float32 { return fma(x, x, s) }),

@@ -69,53 +69,44 @@ func (c *call) convolve(g *convolution) {
 	}
 }
 
-// columnFloats is the size of a block of columns: half of a core's second level
-// cache of 1 MiB. From a quarter to all of it the time differs by 5 %.
-const columnFloats = 128 << 10
-
 // convolveColumns makes the product of the weights with the matrix that has for
-// each position a column of what its window reads, a block of positions at a
-// time. Windows of one element need no columns.
+// each position a column of what its window reads: as much of it at a time as the
+// product is about to use. Windows of one element need no columns.
 func (c *call) convolveColumns(g *convolution) {
 	s := spaceOf(g.ws, false)
 	point := s.taps() == 1 && s.size() == s.plane && s.inner.Stride == 1 && s.inner.Before == 0
 	s, planes := s.unstrided(c, g.x)
 	k, p := g.deep*s.taps(), s.size()
 	w, ld := c.rowsApart(g.w, g.groups*g.wide, k, p)
-	block := min(max(columnFloats/(k+g.wide)&^31, 64), p)
-	blocks := (p + block - 1) / block
-	tasks := g.batch * g.groups * blocks
-
-	// With too few blocks for the threads, the threads share each block.
-	engine, each := c.serial, c.workers
-	shared := tasks < 2*c.engine.Threads() && c.engine.Threads() > 1
-	if shared {
-		engine, each = c.engine, alone
-	}
-	var columns []float32
-	if !point {
-		columns = flat[float32](c.new(ir.Float, c.numWorkers(tasks), k*block))
-	}
-	each(tasks, func(worker, task int) {
-		item, p0 := task/blocks, task%blocks*block
-		n := min(block, p-p0)
-		x := planes[item*g.deep*s.plane:]
-		cols, step := x[p0:], p
-		if !point {
-			cols, step = columns[worker*k*block:(worker+1)*k*block], n
-			row := func(r int) { s.gather(cols[r*n:(r+1)*n], x[r/s.taps()*s.plane:], r%s.taps(), p0) }
-			if shared {
-				c.engine.Run(k, row)
-			} else {
-				for r := range k {
-					row(r)
-				}
-			}
+	c.eachItem(g, 2*g.wide*k*p, func(e *cpu.Engine, item int) {
+		x, y := planes[item*g.deep*s.plane:][:g.deep*s.plane], g.y[item*g.wide*p:][:g.wide*p]
+		first := item % g.groups * g.wide
+		var bias []float32
+		if g.bias != nil {
+			bias = g.bias[first : first+g.wide]
 		}
-		g.fillBias(item*g.wide, g.wide, p0, n)
-		group := item % g.groups
-		engine.Gemm(g.wide, n, k, w[group*g.wide*ld:], ld, false, cols, step, false, g.y[item*g.wide*p+p0:], p, g.bias != nil)
+		if point {
+			e.GemmBias(g.wide, p, k, w[first*ld:], ld, x, p, y, p, bias)
+			return
+		}
+		e.GemmColumns(g.wide, w[first*ld:], ld, s.columns(x, g.deep), y, p, bias)
 	})
+}
+
+// smallItem is what a product of so many operations is: not worth being shared among threads.
+const smallItem = 1 << 22
+
+// eachItem calls f for each group of each element of the batch: one after the other
+// with all threads, or, if they are small and many, each on one thread.
+func (c *call) eachItem(g *convolution, flops int, f func(e *cpu.Engine, item int)) {
+	items := g.batch * g.groups
+	if items > 1 && (flops < smallItem || items >= 8*c.engine.Threads()) {
+		c.workers(items, func(_, item int) { f(c.serial, item) })
+		return
+	}
+	for item := range items {
+		f(c.engine, item)
+	}
 }
 
 // fewPositions reports whether the product is better made the other way round:
@@ -127,7 +118,7 @@ func (g *convolution) fewPositions() bool {
 		s *= w.Out
 		k *= w.Kernel
 	}
-	return g.deep > 1 && s > 1 && g.wide >= 64 && (s <= 64 && s%32 != 0 || s <= 280 && k%256 == 0)
+	return g.deep > 1 && s > 1 && g.wide >= 256 && (s <= 64 && s%32 != 0 || s <= 280 && k%256 == 0)
 }
 
 // convolveTurned makes the product of the columns, turned, with the weights,
@@ -148,13 +139,6 @@ func (c *call) convolveTurned(g *convolution) {
 			rows := cpu.Operand{Data: y, Strides: []int{p, 1}}
 			c.engine.Broadcast(cpu.Add, []int{g.wide, p}, y, rows, cpu.Operand{Data: g.bias, Offset: group * g.wide, Strides: []int{1, 0}})
 		}
-	}
-}
-
-// alone runs tasks one after the other.
-func alone(n int, f func(worker, task int)) {
-	for t := range n {
-		f(0, t)
 	}
 }
 

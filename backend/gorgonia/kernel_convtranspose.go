@@ -76,6 +76,10 @@ func (c *call) turnWeights(g *convolution) {
 	g.w, g.ws = turned, ws
 }
 
+// columnFloats is the size of a block of columns: half of a core's second level
+// cache of 1 MiB. From a quarter to all of it the time differs by 5 %.
+const columnFloats = 128 << 10
+
 // spreadColumns makes for each position the column of what its window writes,
 // a block of positions at a time, and adds the columns to the output.
 func (c *call) spreadColumns(g *convolution) {

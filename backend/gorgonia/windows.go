@@ -2,7 +2,9 @@ package gorgonia
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/ir/ops"
 )
@@ -73,44 +75,70 @@ func spaceOf(ws []ops.Window, transposed bool) *space {
 	return s
 }
 
-// unstrided returns planes x with the rows in phases, which hold every stride-th
-// element, and the space that reads them: neighbouring positions then read
-// neighbouring elements. Worth it if windows overlap, so that elements are read
-// several times.
+// unstrided returns planes x with the rows in phases, each of which holds every
+// stride-th element, and the space that reads them: neighbouring positions then read
+// neighbouring elements. Rows and phases that no window reads are left out, or undefined.
 func (s *space) unstrided(c *call, x []float32) (*space, []float32) {
 	w := s.inner
-	if w.Stride == 1 || s.taps() <= 2*w.Stride || w.In == 0 {
+	if w.Stride == 1 || w.In == 0 {
 		return s, x
 	}
 	length := (w.In + w.Stride - 1) / w.Stride // of a phase
-	pitch := length * w.Stride
+	var phases []int                           // that are read, in the order in which they lie
 	t := *s
 	t.inner.Stride = 1
-	t.plane = s.plane / w.In * pitch
-	t.starts = make([]int, len(s.starts))
-	for i, at := range s.starts {
-		t.starts[i] = at
-		if at >= 0 {
-			t.starts[i] = at / w.In * pitch
-		}
-	}
 	t.reaches = make([]reach, len(s.reaches))
 	for k, r := range s.reaches {
 		phase := (r.at%w.Stride + w.Stride) % w.Stride
-		t.reaches[k] = reach{r.lo, r.hi, phase*length + (r.at-phase)/w.Stride}
+		lies := slices.Index(phases, phase)
+		if lies < 0 {
+			lies = len(phases)
+			phases = append(phases, phase)
+		}
+		t.reaches[k] = reach{r.lo, r.hi, lies*length + (r.at-phase)/w.Stride}
+	}
+	pitch := length * len(phases)
+	rows := s.plane / w.In
+	t.plane = rows * pitch
+	t.starts = make([]int, len(s.starts))
+	read := make([]bool, rows)
+	for i, at := range s.starts {
+		t.starts[i] = at
+		if at >= 0 {
+			read[at/w.In] = true
+			t.starts[i] = at / w.In * pitch
+		}
 	}
 	out := flat[float32](c.new(ir.Float, len(x)/w.In, pitch))
 	c.engine.Run(len(x)/max(s.plane, 1), func(plane int) {
-		for row := range s.plane / w.In {
+		for row := range rows {
+			if !read[row] {
+				continue
+			}
 			from := x[plane*s.plane+row*w.In:][:w.In]
 			to := out[plane*t.plane+row*pitch:][:pitch]
-			for phase := range w.Stride {
+			for i, phase := range phases {
 				n := (w.In - phase + w.Stride - 1) / w.Stride
-				every(to[phase*length:phase*length+n], from[min(phase, w.In):], w.Stride)
+				d := to[i*length:][:max(n, 0)]
+				if w.Stride == 2 {
+					c.serial.Evens(d, from[min(phase, w.In):])
+					continue
+				}
+				every(d, from[min(phase, w.In):], w.Stride)
 			}
 		}
 	})
 	return &t, out
+}
+
+// columns is the matrix of what windows read in the planes of so many channels; s
+// has no strides.
+func (s *space) columns(x []float32, channels int) *cpu.Columns {
+	m := &cpu.Columns{X: x, Channels: channels, Plane: s.plane, Lines: s.rows, Width: s.inner.Out, Starts: s.starts}
+	for _, r := range s.reaches {
+		m.Reaches = append(m.Reaches, cpu.Reach{Lo: r.lo, Hi: r.hi, At: r.at})
+	}
+	return m
 }
 
 // taps returns the number of taps of a window.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc"
 	"github.com/lxtc/lxtc/backend"
@@ -80,11 +81,16 @@ func Example_recognizer() {
 		y = Add (q, x)
 	}`, ops.Standard().With(Snake))
 	check(err)
-	log := rewrite.Log{
-		Did:     func(r *rewrite.Rule, from, to *ir.Node) { fmt.Println(r.Name+":", from, "=>", to) },
-		Skipped: func(r *rewrite.Rule, at *ir.Node, why string) { fmt.Println(r.Name+":", at, why) },
+	mine, err := rules.Parse("mine.rules", "mine.Snake => identity\nuse attnlrp", rules.Standard())
+	check(err)
+	p := passes.Default()
+	at := slices.IndexFunc(p, func(p passes.Pass) bool { return p.Name == "recognize" })
+	p = slices.Insert(p, at, passes.Recognizer("mine", spelled))
+	r, err := lxtc.FromIR(m).Rewrite(context.Background(), lxtc.Options{Rules: mine, Pipeline: p})
+	check(err)
+	for _, o := range r.Report.Operators {
+		fmt.Println(o.Node, o.Op, "recognized as", o.Origin, "=>", o.Rule)
 	}
-	check(rewrite.Apply(m, "recognize", []*rewrite.Rule{spelled}, log))
 	// Output:
-	// snake: Add->y => mine.Snake->t
+	// y mine.Snake recognized as snake => identity
 }

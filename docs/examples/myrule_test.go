@@ -41,7 +41,7 @@ func Example_rule() {
 		y = MatMul (x, w)
 	}`, ops.Standard())
 	check(err)
-	opt := lxtc.Options{Rules: mine, RuleSet: set, Form: passes.ExplicitForm}
+	opt := lxtc.Options{Rules: mine, Form: passes.ExplicitForm}
 	x, err := lxtc.FromIR(parsed).Explainer(context.Background(), reference.New(), opt, backend.Options{})
 	check(err)
 	defer x.Close()

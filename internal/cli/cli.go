@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/lxtc/lxtc/internal/diag"
@@ -52,7 +54,8 @@ func (a *app) main(ctx context.Context, args []string) (code int) {
 	if err == nil {
 		return exitOK
 	}
-	if !a.started { // cobra did not like the command line
+	var writing *fs.PathError
+	if !a.started && !errors.As(err, &writing) { // cobra did not like the command line
 		err = usageError(err)
 	}
 	if ctx.Err() != nil {
@@ -150,9 +153,38 @@ func (a *app) run(f func(ctx context.Context, args []string) error) func(*cobra.
 				return fmt.Errorf("--%s is empty", name)
 			}
 		}
+		if err := endless(c, args); err != nil {
+			return err
+		}
 		a.started = true
 		return f(c.Context(), args)
 	}
+}
+
+// endless refuses to read from a device: /dev/zero would fill the memory.
+func endless(c *cobra.Command, args []string) (err error) {
+	check := func(path string) {
+		path = strings.TrimPrefix(path, "@")
+		if info, e := os.Stat(path); e == nil && info.Mode()&fs.ModeCharDevice != 0 && err == nil {
+			err = fmt.Errorf("%s is a device, not a file", path)
+		}
+	}
+	for _, arg := range args {
+		check(arg)
+	}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		switch v := f.Value.(type) {
+		case pflag.SliceValue:
+			for _, s := range v.GetSlice() {
+				check(s)
+			}
+		default:
+			if f.Name != "output" {
+				check(v.String())
+			}
+		}
+	})
+	return err
 }
 
 // warn prints a warning.

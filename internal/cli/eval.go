@@ -33,6 +33,7 @@ type evaluation struct {
 	sensitivity int
 	noise       float64
 	randomize   bool
+	stages      int
 	seed        uint64
 	out         string
 }
@@ -56,13 +57,17 @@ map is compared with gradient times input and with random relevance.
   sensitivity  greatest change of relevance when the input is disturbed
                (--sensitivity)
   randomised   rank correlation of |relevance| with that of the model with
-               random weights (--randomize): near 0 if it depends on the weights
+               random weights (--randomize): near 0 if it depends on the weights.
+               With --stages they become random from the output down, tensor by
+               tensor, and the table says how it falls (Adebayo et al. 2018)
 
 Means over samples have 95 % confidence intervals. Samples are a text, a picture
 or arrays as for explain, of which each row of a batch is one; or many (--data): a
 folder of pictures, or a file of lines like {"text": "...", "target": "Paris"}.
 The ending of -o says what is written: json (everything), csv (a line for each
-sample and method) or svg (the curves).`,
+sample and method), svg (the curves, with bands of 95 % that leave out what all
+methods have in common at a sample) or html (the table, the curves and the gaps of
+every sample).`,
 		Example: `  lxtc eval
   lxtc eval MODEL --data prompts.jsonl -r attnlrp -r cp-lrp -o curves.svg
   lxtc eval resnet.onnx --preset imagenet --data photos --method occlusion`,
@@ -87,8 +92,9 @@ sample and method) or svg (the curves).`,
 	f.IntVar(&e.sensitivity, "sensitivity", 0, "disturbed inputs for sensitivity; 0 leaves it out")
 	f.Float64Var(&e.noise, "noise", 0.02, "how much they are disturbed: `SHARE` of the range of the sample")
 	f.BoolVar(&e.randomize, "randomize", false, "compare with the model with random weights")
+	f.IntVar(&e.stages, "stages", 1, "stages in which weights become random, from the output down; each holds weights of its own")
 	f.Uint64Var(&e.seed, "seed", 1, "of the random numbers")
-	f.StringVarP(&e.out, "output", "o", "", "`FILE` to write, .json, .csv or .svg, instead of the table")
+	f.StringVarP(&e.out, "output", "o", "", "`FILE` to write, .json, .csv, .svg or .html, instead of the table")
 	complete(c, "method", moreMethods()...)
 	complete(c, "form", "gradient", "explicit")
 	complete(c, "base", "zero", "mean")
@@ -109,14 +115,16 @@ func (e *evaluation) check() error {
 		return usagef("--form is %q, want gradient or explicit", e.form)
 	case e.base != "zero" && e.base != "mean":
 		return usagef("--base is %q, want zero or mean", e.base)
-	case e.steps < 1 || e.subsets < 2:
-		return usagef("--steps must be 1 or more, and --subsets 2 or more")
+	case e.steps < 1 || e.subsets < 2 || e.stages < 1:
+		return usagef("--steps and --stages must be 1 or more, and --subsets 2 or more")
+	case e.stages > 1 && !e.randomize:
+		return usagef("--stages are those of --randomize: add it")
 	case e.patch < 0 || e.sensitivity < 0 || e.limit < 0 || !(e.noise >= 0):
 		return usagef("--patch, --sensitivity, --limit and --noise must not be negative")
 	case e.data != "" && (e.text != "" || e.image != "" || e.input != ""):
 		return usagef("--data has the samples: leave --text, --image and --input out")
 	}
-	_, err := endingOf(e.out, "json", "csv", "svg")
+	_, err := endingOf(e.out, scoreEndings...)
 	return err
 }
 
@@ -200,10 +208,11 @@ func (e *evaluation) maps() ([]attribution.Method, error) {
 // A judge scores the explanations of samples.
 type judge struct {
 	evaluation
-	subject       *subject
-	maps          []attribution.Method
-	plain, random *attribution.Lens
-	features      string // what is removed, by name
+	subject  *subject
+	maps     []attribution.Method
+	plain    *attribution.Lens
+	random   []*attribution.Lens // with ever more random weights
+	features string              // what is removed, by name
 }
 
 // open looks at the model, and at the one with random weights.
@@ -223,19 +232,32 @@ func (j *judge) open(ctx context.Context, b backend.Backend, run backend.Options
 	if j.plain, err = attribution.NewLens(ctx, j.subject.Model, b, opt); err != nil || !j.randomize {
 		return err
 	}
-	m, err := attribution.Randomize(j.subject.Model, 1, rand.New(rand.NewPCG(j.seed, 1)))
-	if err == nil {
-		j.random, err = attribution.NewLens(ctx, m, b, opt)
+	for k := range j.stages {
+		if err := j.addRandom(ctx, b, opt, float64(k+1)/float64(j.stages)); err != nil {
+			j.close()
+			return err
+		}
 	}
+	return nil
+}
+
+// addRandom looks at the model with a share of its weights random. Those of a
+// smaller share are the same: every stage draws them first.
+func (j *judge) addRandom(ctx context.Context, b backend.Backend, opt attribution.Options, share float64) error {
+	m, err := attribution.Randomize(j.subject.Model, share, rand.New(rand.NewPCG(j.seed, 1)))
 	if err != nil {
-		j.close()
+		return err
+	}
+	l, err := attribution.NewLens(ctx, m, b, opt)
+	if err == nil {
+		j.random = append(j.random, l)
 	}
 	return err
 }
 
 func (j *judge) close() {
 	j.plain.Close()
-	if j.random != nil {
-		j.random.Close()
+	for _, l := range j.random {
+		l.Close()
 	}
 }

@@ -46,6 +46,7 @@ type scoreRow struct {
 
 	MoRFCurve []figure `json:"morf_curve"`
 	LeRFCurve []figure `json:"lerf_curve"`
+	Cascade   []figure `json:"randomised_curve,omitempty"` // Randomised after each stage
 }
 
 // metrics are the numbers of a row, in the order of the table.
@@ -114,14 +115,19 @@ func meanRow(rows []scoreRow) scoreRow {
 		}
 		*m.of(&out) = sum / share
 	}
-	out.MoRFCurve, out.LeRFCurve = slices.Clone(out.MoRFCurve), slices.Clone(out.LeRFCurve)
-	for k := range out.MoRFCurve {
-		var most, least figure
-		for i := range rows {
-			most += rows[i].MoRFCurve[k]
-			least += rows[i].LeRFCurve[k]
+	for _, curve := range []func(r *scoreRow) *[]figure{
+		func(r *scoreRow) *[]figure { return &r.MoRFCurve },
+		func(r *scoreRow) *[]figure { return &r.LeRFCurve },
+		func(r *scoreRow) *[]figure { return &r.Cascade },
+	} {
+		mean := slices.Clone(*curve(&out))
+		for k := range mean {
+			mean[k] = 0
+			for i := range rows {
+				mean[k] += (*curve(&rows[i]))[k] / share
+			}
 		}
-		out.MoRFCurve[k], out.LeRFCurve[k] = most/share, least/share
+		*curve(&out) = mean
 	}
 	return out
 }
@@ -156,8 +162,11 @@ func (s *scoreboard) mean(method string, of func(r *scoreRow) figure) eval.Inter
 	return eval.Mean(x)
 }
 
+// scoreEndings are those of the files that scores are written to.
+var scoreEndings = []string{"json", "csv", "svg", "html"}
+
 func (a *app) printScores(s *scoreboard, path string) error {
-	ending, err := endingOf(path, "json", "csv", "svg")
+	ending, err := endingOf(path, scoreEndings...)
 	if err != nil {
 		return err
 	}
@@ -169,6 +178,8 @@ func (a *app) printScores(s *scoreboard, path string) error {
 		err = s.csv(&b)
 	case "svg":
 		err = s.plot(&b)
+	case "html":
+		err = s.page(&b)
 	default:
 		s.table(&b, a.colors(a.stdout) != heatmap.NoColor)
 	}
@@ -197,13 +208,39 @@ func endingOf(path string, known ...string) (string, error) {
 // table writes the means, and marks the method of the greatest gap.
 func (s *scoreboard) table(w io.Writer, colors bool) {
 	p := &paper{colors: colors}
+	p.line("%s  %s", p.bold(s.Model), s.subtitle())
+	p.line("")
+	best := s.best()
+	g := s.means()
+	g.style = func(column int, cell string) string {
+		if column == 0 && slices.Contains(best, cell) {
+			return p.green(cell)
+		}
+		return cell
+	}
+	g.write(p, p.bold)
+	if len(best) > 0 {
+		p.line("%s", p.dim(s.conclusion()))
+	}
+	if c := s.cascade(); c != nil {
+		p.line("\n%s", p.bold(cascadeTitle))
+		c.write(p, p.bold)
+	}
+	io.WriteString(w, p.String())
+}
+
+// subtitle says what was measured.
+func (s *scoreboard) subtitle() string {
 	n := len(s.Rows) / max(1, len(s.methods()))
 	samples := "samples"
 	if n == 1 {
 		samples = "sample"
 	}
-	p.line("%s  %s of the target while %s of %s become %s; %d %s", p.bold(s.Model), s.Score, s.Features, s.Tensor, s.Base, n, samples)
-	p.line("")
+	return fmt.Sprintf("%s of the target while %s of %s become %s; %d %s", s.Score, s.Features, s.Tensor, s.Base, n, samples)
+}
+
+// means is a table of the means of all metrics that were computed.
+func (s *scoreboard) means() *table {
 	g := &table{head: []string{"Method"}}
 	var shown []int
 	for k, m := range metrics {
@@ -213,32 +250,101 @@ func (s *scoreboard) table(w io.Writer, colors bool) {
 			g.right = append(g.right, len(g.head)-1)
 		}
 	}
-	var best []string // more than one if they are equal
-	most := math.Inf(-1)
 	for _, method := range s.methods() {
-		switch gap := s.mean(method, func(r *scoreRow) figure { return r.Gap }).Mean; {
-		case gap > most:
-			best, most = []string{method}, gap
-		case gap == most:
-			best = append(best, method)
-		}
 		cells := []string{method}
 		for _, k := range shown {
 			cells = append(cells, interval(s.mean(method, func(r *scoreRow) figure { return *metrics[k].of(r) })))
 		}
 		g.add(cells...)
 	}
-	g.style = func(column int, cell string) string {
-		if column == 0 && slices.Contains(best, cell) {
-			return p.green(cell)
+	return g
+}
+
+// gap is the mean of a method's gaps.
+func (s *scoreboard) gap(method string) float64 {
+	return s.mean(method, func(r *scoreRow) figure { return r.Gap }).Mean
+}
+
+// best returns the method of the greatest gap: more than one if they are equal.
+func (s *scoreboard) best() []string {
+	var best []string
+	most := math.Inf(-1)
+	for _, method := range s.methods() {
+		switch gap := s.gap(method); {
+		case gap > most:
+			best, most = []string{method}, gap
+		case gap == most:
+			best = append(best, method)
 		}
-		return cell
 	}
-	g.write(p, p.bold)
-	if len(best) > 0 {
-		p.line("%s", p.dim("Most faithful by gap: "+strings.Join(best, ", ")+"."))
+	return best
+}
+
+// conclusion names the most faithful method and, over several samples, by how much
+// it is better than the next one on the same samples.
+func (s *scoreboard) conclusion() string {
+	best := s.best()
+	text := "Most faithful by gap: " + strings.Join(best, ", ")
+	next := ""
+	for _, method := range s.methods() {
+		if gap := s.gap(method); !slices.Contains(best, method) && !math.IsNaN(gap) && (next == "" || gap > s.gap(next)) {
+			next = method
+		}
 	}
-	io.WriteString(w, p.String())
+	if next == "" {
+		return text + "."
+	}
+	d := s.difference(best[0], next)
+	if d.N < 2 {
+		return text + "."
+	}
+	text += fmt.Sprintf("; sample by sample %s before %s", interval(d), next)
+	if !(d.Mean > d.Half) {
+		text += ", which may be chance"
+	}
+	return text + "."
+}
+
+// difference is the mean, over samples, of how much the gap of a method is greater
+// than another's.
+func (s *scoreboard) difference(method, other string) eval.Interval {
+	gaps := map[string]float64{}
+	for i := range s.Rows {
+		if r := &s.Rows[i]; r.Method == other {
+			gaps[r.Sample] = float64(r.Gap)
+		}
+	}
+	var x []float64
+	for i := range s.Rows {
+		if r := &s.Rows[i]; r.Method == method {
+			x = append(x, float64(r.Gap)-gaps[r.Sample])
+		}
+	}
+	return eval.Mean(x)
+}
+
+const cascadeTitle = "randomised, by the share of weight tensors that are random, from the output down"
+
+// cascade is a table of how relevance changes while weights become random; nil if
+// that is not in stages.
+func (s *scoreboard) cascade() *table {
+	if len(s.Rows) == 0 || len(s.Rows[0].Cascade) < 2 {
+		return nil
+	}
+	stages := len(s.Rows[0].Cascade)
+	g := &table{head: []string{"Method"}}
+	for k := range stages {
+		g.head = append(g.head, fmt.Sprintf("%d %%", 100*(k+1)/stages))
+		g.right = append(g.right, k+1)
+	}
+	for _, method := range s.methods() {
+		cells := []string{method}
+		for k := range stages {
+			cells = append(cells, interval(s.mean(method, func(r *scoreRow) figure { return r.Cascade[k] })))
+		}
+		g.add(cells...)
+	}
+	return g
 }
 
 // interval writes a mean and half its interval.
@@ -276,42 +382,6 @@ func number9(x figure) string {
 		return ""
 	}
 	return strconv.FormatFloat(float64(x), 'g', 9, 64)
-}
-
-// drawnFrom is the least number of samples whose confidence intervals are
-// drawn: those of fewer hide the curves.
-const drawnFrom = 5
-
-// plot draws the mean curves of every method.
-func (s *scoreboard) plot(w io.Writer) error {
-	var lines []eval.Line
-	steps := 0 // of the sample with the most
-	for i := range s.Rows {
-		steps = max(steps, len(s.Rows[i].MoRFCurve))
-	}
-	for k, method := range s.methods() {
-		for _, c := range []struct {
-			name   string
-			of     func(r *scoreRow) []figure
-			dashed bool
-		}{
-			{"MoRF", func(r *scoreRow) []figure { return r.MoRFCurve }, false},
-			{"LeRF", func(r *scoreRow) []figure { return r.LeRFCurve }, true},
-		} {
-			l := eval.Line{Name: method + ", " + c.name, Color: k, Dashed: c.dashed}
-			for i := range steps {
-				share := float64(i) / float64(max(1, steps-1))
-				x := s.mean(method, func(r *scoreRow) figure { return height(c.of(r), share) })
-				if x.N < drawnFrom {
-					x.Half = math.NaN()
-				}
-				l.Scores = append(l.Scores, x.Mean)
-				l.Half = append(l.Half, x.Half)
-			}
-			lines = append(lines, l)
-		}
-	}
-	return eval.Plot(w, s.Model, s.Score+" of the target", lines)
 }
 
 // height is a curve's at a share of the features removed, between its steps on a

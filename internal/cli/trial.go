@@ -18,7 +18,7 @@ type trial struct {
 	name     string
 	target   []int64
 	view     *attribution.View
-	random   *attribution.View // of the model with random weights, nil without
+	random   []*attribution.View // of the model with ever more random weights
 	parts    *attribution.Features
 	base     []float64 // what removed elements become
 	model    eval.Model
@@ -84,10 +84,14 @@ func (j *judge) trial(ctx context.Context, s sample) (*trial, error) {
 	if t.removals, err = eval.Remove(ctx, t.model, eval.RandomSets(t.rng, n, max(1, n/5), j.subsets)); err != nil {
 		return nil, err
 	}
-	if j.random != nil {
-		t.random, err = j.random.Look(ctx, f.tensors, &view.Target)
+	for _, l := range j.random {
+		v, err := l.Look(ctx, f.tensors, &view.Target)
+		if err != nil {
+			return nil, err
+		}
+		t.random = append(t.random, v)
 	}
-	return t, err
+	return t, nil
 }
 
 // methods are the rule maps, and what --method names.
@@ -98,7 +102,7 @@ func (t *trial) methods() ([]attribution.Method, error) {
 	}
 	out := slices.Clone(t.maps)
 	for _, name := range t.judge.methods {
-		m, err := methodOf(name, gradient, t.parts, t.base, t.rng)
+		m, err := methodOf(name, gradient, t.parts, t.base, usual, t.rng)
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +136,7 @@ func (t *trial) explain(ctx context.Context, m attribution.Method, v *attributio
 	return t.parts.Sum(r), nil
 }
 
-// robustness explains the disturbed sample and the random model.
+// robustness explains the disturbed sample and the random models.
 func (t *trial) robustness(ctx context.Context, m attribution.Method, r []float64, row *scoreRow) error {
 	row.Sensitivity, row.Randomised = figure(math.NaN()), figure(math.NaN())
 	if t.sensitivity > 0 {
@@ -149,12 +153,13 @@ func (t *trial) robustness(ctx context.Context, m attribution.Method, r []float6
 		}
 		row.Sensitivity = figure(worst)
 	}
-	if t.random != nil {
-		drawn, err := t.explain(ctx, m, t.random)
+	for _, v := range t.random {
+		drawn, err := t.explain(ctx, m, v)
 		if err != nil {
 			return err
 		}
 		row.Randomised = figure(eval.Spearman(eval.Magnitudes(r), eval.Magnitudes(drawn)))
+		row.Cascade = append(row.Cascade, row.Randomised)
 	}
 	return nil
 }

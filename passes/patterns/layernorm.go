@@ -52,35 +52,19 @@ func layerChannels(b *ir.Builder, m *rewrite.Match) *ir.Value {
 }
 
 // layerNormFactored is how TensorFlow and Keras normalize: scale and shift first
-// become one factor and one term.
+// become one factor and one term. Over other axes than the last, such as those of
+// a group, what normalize knows is left of it.
 var layerNormFactored = &rewrite.Rule{
 	Name: "layernorm-factored",
-	Doc:  "(x - mean x) f + b or x f + (b - mean(x) f), with f = w / sqrt(var x + ε), is LayerNormalization",
+	Doc:  "(x - mean x) f + b or x f + (b - mean(x) f), with f = w / sqrt(var x + ε), is LayerNormalization, or (x - mean x) f + b",
 	Match: rewrite.MustParse(moments + `
 		f = Mul (Reciprocal (root) | Div (1, root), w)
 		y = Add (Mul (x, f), Sub (b, Mul (mu, f)) | Add (Mul (Neg (mu), f), b)) | Add (Mul (d, f), b)
 	`),
 	If: func(m *rewrite.Match) error {
-		for _, name := range []string{"w", "b"} {
-			if err := vector(m.Get(name)); err != nil {
-				return err
-			}
+		if why := factoredLayer(m); why != nil && m.Get("d") != nil { // centred as it is
+			return why
 		}
-		return layerOK(m)
-	},
-	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value { return layer(b, m, m.Get("w"), m.Get("b")) },
-}
-
-// normFactored is layerNormFactored over other axes, such as those of a group.
-// What remains is what normalize and the rules know.
-var normFactored = &rewrite.Rule{
-	Name: "norm-factored",
-	Doc:  "x f + (b - mean(x) f), with f = w / sqrt(var x + ε) over any axes, is (x - mean x) f + b",
-	Match: rewrite.MustParse(variance + `
-		f = Mul (Reciprocal (root) | Div (1, root), w)
-		y = Add (Mul (x, f), Sub (b, Mul (mu, f)) | Add (Mul (Neg (mu), f), b))
-	`),
-	If: func(m *rewrite.Match) error {
 		for _, name := range []string{"eps", "w", "b"} {
 			if _, err := m.Const(name); err != nil {
 				return err
@@ -89,8 +73,22 @@ var normFactored = &rewrite.Rule{
 		return nil
 	},
 	With: func(b *ir.Builder, m *rewrite.Match) *ir.Value {
-		return b.Add(b.Mul(m.Get("d2"), m.Get("f")), m.Get("b"))
+		if factoredLayer(m) != nil {
+			return b.Add(b.Mul(m.Get("d2"), m.Get("f")), m.Get("b"))
+		}
+		return layer(b, m, m.Get("w"), m.Get("b"))
 	},
+}
+
+// factoredLayer returns why a match of layerNormFactored is no
+// LayerNormalization, nil if it is.
+func factoredLayer(m *rewrite.Match) error {
+	for _, name := range []string{"w", "b"} {
+		if err := vector(m.Get(name)); err != nil {
+			return err
+		}
+	}
+	return layerOK(m)
 }
 
 // layerNormCentred is what is left where the exporter has an operator for the

@@ -85,21 +85,16 @@ func rms(b *ir.Builder, m *rewrite.Match, w *ir.Value) *ir.Value {
 	return b.OpA("RMSNormalization", ir.Attrs{{Name: "axis", Value: int64(-1)}, {Name: "epsilon", Value: float32(eps)}}, m.Get("x"), flat(b, w))
 }
 
-// variance is of a normalization around the mean, and moments are what every
-// spelling of LayerNormalization begins with. Some compute the difference from
-// the mean twice.
-const (
-	variance = `
+// moments are the mean and the deviation, as every spelling of LayerNormalization
+// begins. Some compute the difference from the mean twice.
+const moments = `
 		mu = ReduceMean (x, axes) | GlobalAveragePool (x)
+		d = Sub (x, mu)
 		d2 = Sub (x, mu)
 		squares = Pow (d2, 2) | Mul (d2, d2)
 		var = ReduceMean (squares, axes2) | GlobalAveragePool (squares)
 		root = Sqrt (Add (var, eps))
 `
-	moments = variance + `
-		d = Sub (x, mu)
-`
-)
 
 // layerNorm spelled out, as exporters before opset 17 do, over the last axis or
 // over the channels of a picture.

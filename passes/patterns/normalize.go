@@ -133,7 +133,7 @@ func squareSum(v *ir.Value) *ir.Value {
 // reshapes it; nil for other operators.
 func past(n *ir.Node) *ir.Value {
 	switch n.Op.String() {
-	case "Clip", "Cast", "Expand", "Reshape", "Unsqueeze", "Squeeze", "Identity":
+	case "Clip", "Relu", "Cast", "Expand", "Reshape", "Unsqueeze", "Squeeze", "Identity":
 		return n.In[0]
 	case "Add", "Mul", "Max", "Min", "Div":
 		if len(n.In) != 2 {
@@ -165,12 +165,26 @@ func meanSquared(v *ir.Value) *ir.Value {
 	return meanOf(n.In[0])
 }
 
-// meanOf returns the value that v is the mean of; nil if it is none.
+// meanOf returns the value that v is the mean of, or the sum over a constant;
+// nil if it is none.
 func meanOf(v *ir.Value) *ir.Value {
-	if v.Def == nil || v.Def.Op.String() != "ReduceMean" {
-		return nil
+	for range 4 {
+		n := v.Def
+		if n == nil {
+			return nil
+		}
+		switch n.Op.String() {
+		case "ReduceMean", "ReduceSum", "GlobalAveragePool":
+			return n.In[0]
+		case "Div", "Mul", "Reshape", "Expand", "Unsqueeze": // as Flax takes a sum apart
+			if v = past(n); v == nil {
+				return nil
+			}
+		default:
+			return nil
+		}
 	}
-	return v.Def.In[0]
+	return nil
 }
 
 // scaledFrom reports whether x is of, times constants, or of without its mean.

@@ -23,7 +23,7 @@ func Rules() []*rewrite.Rule {
 	return slices.Concat(
 		[]*rewrite.Rule{
 			scaledLinear,
-			layerNorm, layerNormFactored, normFactored, layerNormPlain, layerNormBare,
+			layerNorm, layerNormFactored, layerNormPlain, layerNormBare,
 			rmsNorm, rmsNormPlain, layerNormCentred,
 			clip,
 		},

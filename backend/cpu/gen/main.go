@@ -31,6 +31,7 @@ func main() {
 		largest(v)
 		compare(v)
 		choose(v)
+		windows(v)
 		elementwise(v)
 		rowKernels(v)
 	}
