@@ -7,7 +7,7 @@ TOOL  := $(GO) tool -modfile=internal/tools/go.mod
 FUZZ  ?= 1m
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt race test-kernels fuzz update docs generate models models-quantized conformance golden quantized runtime zoo-language zoo-vision bench bench-llm bench-grid bench-big
+.PHONY: help build run test check fmt race test-kernels fuzz update docs generate models models-quantized conformance golden quantized runtime zoo-language zoo-vision bench bench-llm bench-grid bench-conv bench-big
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -86,6 +86,10 @@ bench: ## Go benchmarks
 
 bench-big: build ## rewrite LLaMA-2-7B (13 GB) and Mixtral-8x7B (26 GB), as sparse files: time and memory
 	$(GO) run ./internal/cmd/bigmodel -lxtc bin/lxtc
+
+bench-conv: | .venv-lxt ## convnets side by side: lxtc, ONNX Runtime, PyTorch with zennit (needs python3)
+	$(GO) build -o bin/turns ./internal/cmd/turns
+	.venv-lxt/bin/python bench/conv.py --turns bin/turns
 
 bench-grid: build | .venv-lxt ## ViT-B/16 at 15 gammas side by side: lxtc, zennit with LXT (needs python3)
 	.venv-lxt/bin/python bench/grid.py --lxtc bin/lxtc

@@ -2,19 +2,20 @@ package lxtc
 
 import (
 	"context"
-	"maps"
 
 	"github.com/lxtc/lxtc/backend"
+	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/passes"
 )
 
 // An Each explains an input for several targets, each by itself: the model is
-// compiled once, and its forward pass runs once for an input.
+// compiled once, its forward pass runs once for an input, and relevance of as many
+// targets at once as memory allows.
 type Each struct {
 	*Rewritten
 
-	forward, back backend.Session
+	forward, back *stage
 	weights       []float32
 }
 
@@ -23,7 +24,7 @@ type Each struct {
 func (m *Model) Each(ctx context.Context, b backend.Backend, opt Options, run backend.Options) (*Each, error) {
 	opt.Weights = true
 	po := opt.Passes()
-	po.Supports = b.Supports
+	po.Supports, po.Eval = b.Supports, reference.EvalFor(b)
 	r, err := m.rewrite(ctx, po, opt)
 	x := &Each{Rewritten: r}
 	if err != nil {
@@ -42,13 +43,15 @@ func (m *Model) Each(ctx context.Context, b backend.Backend, opt Options, run ba
 	if len(x.weights) == 0 {
 		x.weights = []float32{1}
 	}
-	if x.forward, err = backend.Open(b, stages[0], run); err != nil {
+	if x.forward, err = newStage(b, stages[0], run); err != nil {
 		return x, err
 	}
-	if x.back, err = backend.Open(b, stages[1], run); err != nil {
-		x.forward.Close()
+	if x.back, err = newStage(b, stages[1], run); err != nil {
+		x.forward.close()
+		return x, err
 	}
-	return x, err
+	x.back.lift(passes.WeightsInput)
+	return x, nil
 }
 
 // Run visits every target, in order, with the model's outputs and the relevance of
@@ -57,45 +60,30 @@ func (x *Each) Run(ctx context.Context, in map[string]*ir.Tensor, visit func(tar
 	if err := passes.Unset(x.Model.Graph, in); err != nil {
 		return err
 	}
-	known, err := after(ctx, x.forward, in)
+	known, err := x.forward.run(ctx, in)
 	if err != nil {
 		return err
 	}
+	alone := make([]*ir.Tensor, len(x.weights))
 	for k, w := range x.weights {
-		alone := make([]float32, len(x.weights))
-		alone[k] = w
-		known[passes.WeightsInput] = ir.Of(alone, len(alone))
-		all, err := after(ctx, x.back, known)
-		if err != nil {
-			return err
-		}
+		only := make([]float32, len(x.weights))
+		only[k] = w
+		alone[k] = ir.Of(only, len(only))
+	}
+	return x.back.runEach(ctx, known, passes.WeightsInput, alone, func(k int, all map[string]*ir.Tensor) error {
 		out := map[string]*ir.Tensor{}
 		for _, v := range x.Model.Graph.Outputs {
 			out[v.Name] = all[v.Name]
 		}
-		if err := visit(k, out); err != nil {
-			return err
-		}
-	}
-	return nil
+		return visit(k, out)
+	})
 }
 
 // Close frees what the backend holds.
 func (x *Each) Close() error {
-	err := x.forward.Close()
-	if e := x.back.Close(); err == nil {
+	err := x.forward.close()
+	if e := x.back.close(); err == nil {
 		err = e
 	}
 	return err
-}
-
-// after runs a stage and returns what is known then.
-func after(ctx context.Context, stage backend.Session, known map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
-	out, err := stage.Run(ctx, known)
-	if err != nil {
-		return nil, err
-	}
-	all := maps.Clone(known)
-	maps.Copy(all, out)
-	return all, nil
 }

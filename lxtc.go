@@ -59,6 +59,7 @@ type Options struct {
 	Explain []string    // tensors, by the names that the file gives them
 	Targets []passes.Target
 	Through []passes.Condition // lets relevance through some elements of a tensor only
+	Beside  bool               // relevance may also pass beside the tensors of Through, by residual connections
 	// Weights makes the weights of the targets an input of the model, float[n] called
 	// passes.WeightsInput, so that one model explains each of them, or a difference.
 	Weights bool
@@ -136,7 +137,7 @@ func (m *Model) rewrite(ctx context.Context, po passes.Options, opt Options) (*R
 // Passes returns what the options mean to a pipeline of passes.
 func (opt Options) Passes() passes.Options {
 	return passes.Options{
-		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets, Through: opt.Through, Weights: opt.Weights,
+		Rules: opt.Rules, RuleSet: opt.RuleSet, Form: opt.Form, Explain: opt.Explain, Targets: opt.Targets, Through: opt.Through, Beside: opt.Beside, Weights: opt.Weights,
 		Temperature: opt.Temperature, TargetsOnly: opt.TargetsOnly, Sums: opt.Sums, Gradients: opt.Gradients, Checkpoint: opt.Checkpoint, Allow: opt.Allow, Eval: reference.Eval,
 	}
 }

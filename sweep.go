@@ -110,25 +110,17 @@ func (s *Sweep) turn(ctx context.Context, k int, known map[string]*ir.Tensor, va
 		}
 		return s.turn(ctx, k+1, next, values, at, visit)
 	}
-	for xs := values[name]; len(xs) > 0; {
-		n := min(st.atOnce(known, s.held(known)), len(xs))
-		given := make([]*ir.Tensor, n)
-		for i := range given {
-			given[i] = s.value(name, xs[i])
-		}
-		points, err := st.runAt(ctx, known, name, given)
-		if err != nil {
-			return fmt.Errorf("%s = %g: %w", name, xs[:n], err)
-		}
-		for i, next := range points {
-			at.Values[name] = xs[i]
-			if err := s.turn(ctx, k+1, next, values, at, visit); err != nil {
-				return fmt.Errorf("%s = %g: %w", name, xs[i], err)
-			}
-		}
-		xs = xs[n:]
+	given := make([]*ir.Tensor, len(values[name]))
+	for i, x := range values[name] {
+		given[i] = s.value(name, x)
 	}
-	return nil
+	return st.runEach(ctx, known, name, given, func(i int, next map[string]*ir.Tensor) error {
+		at.Values[name] = values[name][i]
+		if err := s.turn(ctx, k+1, next, values, at, visit); err != nil {
+			return fmt.Errorf("%s = %g: %w", name, values[name][i], err)
+		}
+		return nil
+	})
 }
 
 // value is a number as a value of a parameter: for each channel, if it has a number
@@ -140,15 +132,6 @@ func (s *Sweep) value(name string, x float32) *ir.Tensor {
 		n *= d
 	}
 	return ir.Of(slices.Repeat([]float32{x}, n), shape...)
-}
-
-// held is the bytes that a sweep holds in any case: weights, and what is known.
-func (s *Sweep) held(known map[string]*ir.Tensor) int64 {
-	n := s.Stats().Weights
-	for _, t := range known {
-		n += int64(len(t.Raw))
-	}
-	return n
 }
 
 // Together is how many values of a parameter ran at once.
@@ -187,10 +170,8 @@ func (s *Sweep) Stats() backend.Stats {
 func (s *Sweep) Close() error {
 	var first error
 	for _, st := range s.stages {
-		for _, session := range st.sessions() {
-			if err := session.Close(); first == nil {
-				first = err
-			}
+		if err := st.close(); first == nil {
+			first = err
 		}
 	}
 	return first

@@ -53,16 +53,19 @@ func (st *stage) lift(param string) {
 const little = 64 << 20
 
 // atOnce is how many values of the parameter run at once, given what is known
-// before the stage and the bytes that are held in any case. Several at once are
-// never slower (measured: rationale.md), so memory decides: the values of all
-// points may take half as much again as what is held, and half of what there is.
-// Before the first run, a point is taken to need as much as what the stage reads,
-// because it computes relevance of that.
-func (st *stage) atOnce(known map[string]*ir.Tensor, held int64) int {
+// before the stage. Several at once are never slower (measured: rationale.md), so
+// memory decides: the values of all points may take half as much again as weights
+// and what is known, and half of what there is. Before the first run, a point is
+// taken to need as much as what the stage reads, because it computes relevance of
+// that.
+func (st *stage) atOnce(known map[string]*ir.Tensor) int {
 	if st.lifted == nil {
 		return 1
 	}
-	point := st.point
+	held, point := st.one.Stats().Weights, st.point
+	for _, t := range known {
+		held += int64(len(t.Raw))
+	}
 	if point == 0 {
 		for _, v := range st.model.Graph.Inputs {
 			if t := known[v.Name]; t != nil {
@@ -88,8 +91,27 @@ func (st *stage) run(ctx context.Context, known map[string]*ir.Tensor) (map[stri
 	return all, nil
 }
 
-// runAt runs the stage at some values of its parameter, and returns what is known
-// after it at each.
+// runEach runs the stage at values of its parameter, several at once, and visits
+// what is known after it at each, in their order.
+func (st *stage) runEach(ctx context.Context, known map[string]*ir.Tensor, param string, values []*ir.Tensor, visit func(i int, next map[string]*ir.Tensor) error) error {
+	for i := 0; i < len(values); {
+		chunk := values[i:min(i+st.atOnce(known), len(values))]
+		points, err := st.runAt(ctx, known, param, chunk)
+		if err != nil {
+			return fmt.Errorf("%s, values %d to %d: %w", param, i+1, i+len(chunk), err)
+		}
+		for _, next := range points {
+			if err := visit(i, next); err != nil {
+				return err
+			}
+			i++
+		}
+	}
+	return nil
+}
+
+// runAt runs the stage at some values of its parameter at once, and returns what is
+// known after it at each.
 func (st *stage) runAt(ctx context.Context, known map[string]*ir.Tensor, param string, values []*ir.Tensor) ([]map[string]*ir.Tensor, error) {
 	st.most = max(st.most, len(values))
 	with := maps.Clone(known)
@@ -128,6 +150,17 @@ func (st *stage) runAt(ctx context.Context, known map[string]*ir.Tensor, param s
 		}
 	}
 	return points, nil
+}
+
+// close frees what the backend holds.
+func (st *stage) close() error {
+	var first error
+	for _, session := range st.sessions() {
+		if err := session.Close(); first == nil {
+			first = err
+		}
+	}
+	return first
 }
 
 // sessions are those that are open.

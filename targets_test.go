@@ -116,7 +116,13 @@ func TestTargetsWeighScores(t *testing.T) {
 func TestEachTargetAlone(t *testing.T) {
 	m, in, _ := scoresModel(t)
 	largest := passes.Argmax.Top(2)
-	targets := append(largest, passes.Target{Output: "logits", Class: []int64{1}, Weight: -2})
+	targets := append(largest, passes.Target{Output: "logits", Class: []int64{1}, Weight: -2}, passes.Target{Output: "logits", All: true, Weight: 3})
+	for _, form := range []passes.Form{passes.GradientForm, passes.ExplicitForm} {
+		eachAlone(t, m, in, form, targets)
+	}
+}
+
+func eachAlone(t *testing.T, m *lxtc.Model, in map[string]*ir.Tensor, form passes.Form, targets []passes.Target) {
 	relevance := func(opt lxtc.Options, in map[string]*ir.Tensor) []float64 {
 		t.Helper()
 		x, err := m.Explainer(t.Context(), gorgonia.New(), opt, backend.Options{})
@@ -135,7 +141,7 @@ func TestEachTargetAlone(t *testing.T) {
 		return r
 	}
 	var got, want [][]float64
-	x, err := m.Each(t.Context(), gorgonia.New(), lxtc.Options{Targets: targets}, backend.Options{})
+	x, err := m.Each(t.Context(), gorgonia.New(), lxtc.Options{Form: form, Targets: targets}, backend.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,20 +158,20 @@ func TestEachTargetAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, target := range targets {
-		want = append(want, relevance(lxtc.Options{Targets: []passes.Target{target}}, in))
+		want = append(want, relevance(lxtc.Options{Form: form, Targets: []passes.Target{target}}, in))
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	all := lxtc.Options{Targets: targets, Weights: true}
+	all := lxtc.Options{Form: form, Targets: targets, Weights: true}
 	weighed := maps.Clone(in)
-	weighed[passes.WeightsInput] = ir.Of([]float32{1, -1, 0.25}, 3)
+	weighed[passes.WeightsInput] = ir.Of([]float32{1, -1, 0.25, 6}, 4)
 	sum, difference := relevance(all, in), relevance(all, weighed)
 	for i := range sum {
-		if w := want[0][i] + want[1][i] + want[2][i]; math.Abs(sum[i]-w) > 1e-5 {
+		if w := want[0][i] + want[1][i] + want[2][i] + want[3][i]; math.Abs(sum[i]-w) > 1e-4 {
 			t.Errorf("element %d: without weights %g, want %g", i, sum[i], w)
 		}
-		if w := want[0][i] - want[1][i] - want[2][i]/8; math.Abs(difference[i]-w) > 1e-5 {
+		if w := want[0][i] - want[1][i] - want[2][i]/8 + 2*want[3][i]; math.Abs(difference[i]-w) > 1e-4 {
 			t.Errorf("element %d: weighed %g, want %g", i, difference[i], w)
 		}
 	}

@@ -122,7 +122,7 @@ func (l *Lens) choose(ctx context.Context, m *lxtc.Model) error {
 
 // scorable reports a target that is not the value of one element.
 func scorable(t passes.Target) error {
-	if !t.One() || t.Weight != 0 && t.Weight != 1 {
+	if !t.Scored() {
 		return diag.Errorf("LX3004", "target %s is not the value of one element, and one is scored", t).Help("name one class, token or element")
 	}
 	return nil
@@ -151,7 +151,7 @@ func scoring() passes.Pipeline {
 
 func (l *Lens) session(ctx context.Context, m *ir.Model, p passes.Pipeline, targets []passes.Target) (backend.Session, error) {
 	m.Closer = nil
-	opt := passes.Options{Supports: l.backend.Supports, Eval: reference.Eval, Targets: targets, TargetsOnly: true}
+	opt := passes.Options{Supports: l.backend.Supports, Eval: reference.EvalFor(l.backend), Targets: targets, TargetsOnly: true}
 	if _, err := p.Run(ctx, m, opt, passes.Driver{}); err != nil {
 		return nil, err
 	}

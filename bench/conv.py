@@ -6,7 +6,8 @@ The models are torchvision's with random weights, in float32, and a U-Net; one
 picture at a time. Contenders are processes of their own, and take turns: each
 runs once, then each again, so that whatever else the machine does falls on all
 of them. The best of the runs counts; models are loaded, imported and compiled
-before.
+before. With --processor, what counts is the time on the processor rather than
+the clock's, which with one thread means something on a busy machine as well.
 
     forward    the model as torch.onnx exports it, in ONNX Runtime and in lxtc; as it is, in PyTorch
     a map      forward and relevance of one logit: zennit's composite of that name, or autograd
@@ -37,6 +38,7 @@ def main():
     parser.add_argument("--turns", default="bin/turns", help="what `go build ./internal/cmd/turns` makes")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--processor", action="store_true", help="count time on the processor (Linux)")
     parser.add_argument("--maps", nargs="*", default=[*FORMS])
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the exported models")
     parser.add_argument("--part", nargs=2, help=argparse.SUPPRESS)  # what this process does, and where
@@ -58,17 +60,24 @@ def main():
 class Contender:
     """A process that runs once for every line it gets, and answers with the seconds."""
 
-    def __init__(self, command):
+    def __init__(self, command, processor):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.processor = processor
         self.seconds = []
 
+    def spent(self):
+        """Seconds on the processor, of all threads that there are."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(t.read_text().split()[0]) for t in tasks) / 1e9
+
     def turn(self):
+        before = self.spent() if self.processor else 0
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
             sys.exit(f"conv.py: {self.process.args} failed")
-        self.seconds.append(float(line))
+        self.seconds.append(self.spent() - before if self.processor else float(line))
         time.sleep(REST)
 
     def end(self):
@@ -95,7 +104,7 @@ def measure(args, name, folder):
     for rules in args.maps:
         contenders[f"torch {rules}"] = [*me, "--part", rules, folder]
         contenders[f"lxtc {rules}"] = [*own, "-rules", rules, *FORMS[rules], "-target", f"logits[0,{TARGET}]", "-o", folder / f"{name}.{rules}.own.npz", onnx, inputs]
-    running = {c: Contender(command) for c, command in contenders.items()}
+    running = {c: Contender(command, args.processor) for c, command in contenders.items()}
     for _ in range(args.runs + 1):
         for c in running.values():
             c.turn()
@@ -109,6 +118,7 @@ def distance(folder, name, rules):
     import numpy
 
     want, own = numpy.load(folder / f"{name}.{rules}.npz")["R"], numpy.load(folder / f"{name}.{rules}.own.npz")["R:pixels"]
+    want, own = want.astype(float), own.astype(float)  # their squares can be 0 in float32
     return float(numpy.linalg.norm(own - want) / numpy.linalg.norm(want))
 
 

@@ -20,7 +20,7 @@ func TestRulesPage(t *testing.T) {
 	p("A map is a text file, `NAME.rules`, of lines\n\n")
 	p("```\nOp, Op… [\"name glob\"] [if condition, condition…] => rule[(arguments)]\nuse MAP[(name=value, …)]\n```\n\n")
 	p("and comments from `#` on. The first line that matches a node gives it its rule; all conditions of a line must hold. ")
-	p("`*` stands for any operator. The glob is tried on the node's name and on the path of each module around it; `*` in it is any text, `?` any one byte. ")
+	p("`*` stands for any operator. The glob is tried on the node's name, or that of its first result if it has none, on the names of its weights, and on the path of each module around it; `*` in it is any text, `?` any one byte. ")
 	p("`use` stands for all lines of a map below, so that the lines above it override: of one that lxtc carries, `use attnlrp`, or of a file of your own, `use base.rules`. ")
 	p("A file is named relative to the one that uses it, in the same folder or one inside; reports name its lines as they name those of the first. ")
 	p("Arguments after the map go to all of its rules that have such a parameter, instead of their own: `use attnlrp(eps=1e-4)`, and on the command line `-r 'attnlrp(eps=1e-4)'`. ")

@@ -34,7 +34,7 @@ func DefaultSources(g *ir.Graph) []*ir.Value {
 // exporters give them.
 func isSideInput(name string) bool {
 	name = strings.ToLower(name)
-	for _, s := range []string{"mask", "position", "token_type", "segment", "past_key", "past_value", "cache", "seqlen", "total_sequence"} {
+	for _, s := range []string{"mask", "position", "token_type", "segment", "past_key", "past_value", "past.", "past_conv", "past_recurrent", "cache", "seqlen", "total_sequence"} {
 		if strings.Contains(name, s) {
 			return true
 		}

@@ -52,7 +52,10 @@ func Lift(m *ir.Model, names []string, points ir.Dim) (lifted *ir.Model, outputs
 		}
 	}
 	prune(g)
-	return c, outputs, ir.Verify(c)
+	if err := ir.Verify(c); err != nil {
+		return nil, nil, err
+	}
+	return c, outputs, nil
 }
 
 // A lifter gives values of a model a leading axis. It is a builder before the
@@ -151,6 +154,7 @@ func (l *lifter) rename(v, w *ir.Value) {
 	name := v.Name
 	l.m.Graph.Rename(v, name+":one")
 	l.m.Graph.Rename(w, name)
+	w.Aliases, v.Aliases = v.Aliases, nil
 }
 
 // has reports whether v has the axis.
@@ -177,12 +181,11 @@ func (l *lifter) ins(n *ir.Node) []*ir.Value {
 // again builds n's operator once more, with as many outputs as n has.
 func (l *lifter) again(n *ir.Node, attrs ir.Attrs, in ...*ir.Value) []*ir.Value {
 	made := l.Node(n.Op, attrs, in...)
-	if l.Err() != nil {
-		return nil
+	if l.Err() == nil && len(made.Out) < len(n.Out) {
+		l.Fail("it has more outputs than are made of it")
 	}
-	if len(made.Out) < len(n.Out) {
-		l.Fail("its outputs after the first")
-		return nil
+	if l.Err() != nil {
+		return slices.Repeat([]*ir.Value{l.Fail("")}, len(n.Out))
 	}
 	made.Out = made.Out[:len(n.Out)]
 	for i, v := range n.Out {

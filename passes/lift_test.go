@@ -234,6 +234,34 @@ func stackable(m *ir.Model) bool {
 	return len(m.Graph.Inputs) > 0
 }
 
+// Of tensors of unknown rank Lift may refuse anything, with a reason.
+func TestLiftOfUnknownRanks(t *testing.T) {
+	backendtest.Each(t, func(name string, m *ir.Model, _ map[string]*ir.Tensor) {
+		if !stackable(m) {
+			return
+		}
+		for _, some := range []bool{true, false} {
+			for i, v := range m.Graph.Inputs {
+				if some && i%2 == 1 {
+					continue
+				}
+				v.Type.Shape, v.Known = nil, nil
+			}
+			for n := range m.Graph.Nodes() {
+				for _, v := range n.Out {
+					if v != nil {
+						v.Type.Shape, v.Known = nil, nil
+					}
+				}
+				_ = m.Reinfer(n)
+			}
+			if lifted, _, err := passes.Lift(m, inputNames(m), ir.Sym("points")); (lifted == nil) == (err == nil) {
+				t.Errorf("%s: model %v and error %v", name, lifted != nil, err)
+			}
+		}
+	})
+}
+
 // symbols makes the dimensions of m's inputs unknown before a run.
 func symbols(m *ir.Model) bool {
 	for _, v := range m.Graph.Inputs {

@@ -31,8 +31,7 @@ var liftTable = []lift{
 	{"Relu Sigmoid Gelu Swish LeakyRelu Elu Selu Celu Softplus Softsign HardSigmoid HardSwish Mish ThresholdedRelu Shrink", nil, broadcast},
 	{"Clip PRelu CastLike Dropout Trilu", []int{0}, unchanged},
 
-	{"Softmax LogSoftmax Hardmax LpNormalization LayerNormalization RMSNormalization TopK OneHot", []int{0}, alongAxis},
-	{"ArgMax ArgMin", []int{0}, alongAxis},
+	{"Softmax LogSoftmax Hardmax LpNormalization LayerNormalization RMSNormalization TopK OneHot ArgMax ArgMin", []int{0}, alongAxis},
 	{"Split", []int{0}, parted},
 	{"Concat GatherElements ScatterElements", nil, together},
 	{"CumSum CumProd", []int{0}, alongAxisInput},

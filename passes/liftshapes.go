@@ -326,6 +326,9 @@ func (l *lifter) axes(n *ir.Node, i int, v *ir.Value, each int) *ir.Value {
 
 // dims returns the lengths of axes lo up to hi.
 func (l *lifter) dims(v *ir.Value, lo, hi int) *ir.Value {
+	if lo > hi || hi > l.rank(v) {
+		return l.Fail("%s has no axes %d to %d", v.Type, lo, hi)
+	}
 	if s, known := (ir.Type{Shape: v.Type.Shape[lo:hi]}).Static(); known {
 		ns := make([]int64, len(s))
 		for i, n := range s {
@@ -364,6 +367,9 @@ func (l *lifter) move(v *ir.Value, from, to int) *ir.Value {
 		return v
 	}
 	perm := count(0, l.rank(v))
+	if max(from, to) >= len(perm) {
+		return l.Fail("%s has no axis %d or %d", v.Type, from, to)
+	}
 	perm = slices.Insert(slices.Delete(perm, from, from+1), to, int64(from))
 	return l.Transpose(v, perm...)
 }

@@ -26,7 +26,9 @@ var layered = append(slices.Clone(allKinds),
 	},
 	func(g *grower) *ir.Value { return g.pooled("MaxPool") },
 	func(g *grower) *ir.Value { return g.pooled("AveragePool") },
-	func(g *grower) *ir.Value { return g.pooled("AveragePool", ir.Attr{Name: "count_include_pad", Value: int64(1)}) },
+	func(g *grower) *ir.Value {
+		return g.pooled("AveragePool", ir.Attr{Name: "count_include_pad", Value: int64(1)})
+	},
 	func(g *grower) *ir.Value { return g.Add(g.recent(), g.Mean(g.recent(), -1)) },
 	func(g *grower) *ir.Value { return g.Add(g.recent(), g.OpA("ReduceMax", nil, g.recent(), g.Ints(-1))) },
 	func(g *grower) *ir.Value { return g.Add(g.recent(), g.Op("ReduceL2", g.recent(), g.Ints(-1))) },

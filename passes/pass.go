@@ -34,6 +34,7 @@ type Options struct {
 	Form    Form
 
 	Through     []Condition // lets relevance through some elements of a tensor only
+	Beside      bool        // relevance may also pass beside the tensors of Through: by residual connections
 	Explain     []string    // names of the tensors to explain; none is DefaultSources
 	Targets     []Target    // what the relevance starts from; none is the argmax of the last position
 	Weights     bool        // make the weights of the targets an input of the graph: see WeightsInput

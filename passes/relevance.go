@@ -42,25 +42,17 @@ func relevance(c *Context, m *ir.Model) error {
 	}
 	w.flows = forward(m, sources, stopped)
 	forwardNodes := slices.Collect(m.Graph.Nodes())
+	seeds := map[*ir.Value]*ir.Value{}
 	for _, v := range targets {
-		s := m.Graph.Find(seedName(v.Name))
-		if s == nil {
+		if seeds[v] = m.Graph.Find(seedName(v.Name)); seeds[v] == nil {
 			return fmt.Errorf("no seed for output %s", v.Name)
 		}
-		w.arrives[v] = s
 	}
-	for _, n := range slices.Backward(forwardNodes) {
-		if err := w.node(n); err != nil {
-			return err
-		}
+	if err := w.travel(forwardNodes, targets, seeds, sources, stopped); err != nil {
+		return err
 	}
 	if err := w.misfits.err(); err != nil {
 		return err
-	}
-	for _, v := range m.Graph.Inputs {
-		if err := w.through(v); err != nil {
-			return err
-		}
 	}
 	if err := w.unmet(); err != nil {
 		return err
@@ -123,14 +115,16 @@ type walk struct {
 	m          *ir.Model
 	rules      map[*ir.Node]rules.Call
 	flows      reach
-	arrives    map[*ir.Value]*ir.Value   // relevance, or gradient, so far
-	parts      map[*ir.Value]int         // how many were summed
-	funcs      map[string]ir.OpName      // by text
-	lossy      map[*rules.Rule]bool      // the user was warned of
-	misfits    refusals                  // nodes whose rules do not fit them
-	free       map[string]*ir.Value      // free parameters, which are inputs of the graph, by name
-	conditions map[*ir.Value][]Condition // not met yet
-	signs      map[*ir.Value]bool        // whether a value is known to hold nothing below zero
+	towards    reach                   // where relevance may go; nil is everywhere
+	arrives    map[*ir.Value]*ir.Value // relevance, or gradient, so far
+	parts      map[*ir.Value]int       // how many were summed
+	funcs      map[string]ir.OpName    // by text
+	lossy      map[*rules.Rule]bool    // the user was warned of
+	misfits    refusals                // nodes whose rules do not fit them
+	free       map[string]*ir.Value    // free parameters, which are inputs of the graph, by name
+	conditions map[*ir.Value][]Condition
+	met        map[*ir.Value]bool // conditions that relevance came to
+	signs      map[*ir.Value]bool // whether a value is known to hold nothing below zero
 }
 
 // bindings reads the rules that swap bound to nodes.
@@ -182,11 +176,6 @@ func (w *walk) unusedFree() {
 
 // node adds what flows back through n, if anything arrives.
 func (w *walk) node(n *ir.Node) error {
-	for _, v := range n.Out {
-		if err := w.through(v); err != nil {
-			return err
-		}
-	}
 	if !slices.ContainsFunc(n.Out, func(v *ir.Value) bool { return v != nil && w.arrives[v] != nil }) {
 		return nil
 	}
@@ -194,7 +183,7 @@ func (w *walk) node(n *ir.Node) error {
 	if !bound || rule.Rule.Stops {
 		return nil
 	}
-	if !w.flows.any(n.In) {
+	if !w.flows.any(n.In) || w.towards != nil && !w.towards.any(n.In) {
 		return nil
 	}
 	if rule.AtZero() && w.c.Form == GradientForm && !w.lossy[rule.Rule] {
@@ -213,7 +202,9 @@ func (w *walk) node(n *ir.Node) error {
 		return nil
 	}
 	for k, i := range to {
-		w.add(n.In[i], call.Out[k])
+		if w.towards == nil || w.towards[n.In[i]] {
+			w.add(n.In[i], call.Out[k])
+		}
 	}
 	if converted {
 		w.c.report.convert(n)

@@ -194,6 +194,9 @@ func (t Target) One() bool {
 	return !t.spread() && !t.Seed && !t.Contrast
 }
 
+// Scored reports whether t is the value of one element, and no multiple of it.
+func (t Target) Scored() bool { return t.One() && t.weight() == 1 }
+
 // Element returns the index of the one element that t is of in a batch row of an
 // output of the given rank: Index, or that of the row's class; nil if that is one of
 // the largest. A position stays as it is, and may count from the end.

@@ -90,6 +90,7 @@ func TestDefaultSources(t *testing.T) {
 		{"two float inputs", "float[2] x, float[2] u", "y = Add (x, u)", []string{"x", "u"}},
 		{"masks and positions aside", "float[2] pixel_values, float[2] attention_mask, float[2] Position", "y = Sum (pixel_values, attention_mask, Position)", []string{"pixel_values"}},
 		{"caches aside", "float[2] x, float[2] \"past_key_values.0.key\"", "y = Add (x, \"past_key_values.0.key\")", []string{"x"}},
+		{"states of convolutions aside", "float[2] x, float[2] \"past.0.conv\"", "y = Add (x, \"past.0.conv\")", []string{"x"}},
 		{"the embedding of token ids", "int64[3] input_ids", "e = Gather (table, input_ids) y = Neg (e)", []string{"e"}},
 		{"the larger of two tables", "int64[3] input_ids", "s = Gather (small, input_ids) e = Gather (table, input_ids) y = Add (s, e)", []string{"e"}},
 		{"rows of which only the shape is read", "int64[3] input_ids", "m = Gather (table, input_ids) s = Shape (m) e = Gather (table, input_ids) r = Reshape (e, s) y = Neg (r)", []string{"e"}},

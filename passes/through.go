@@ -10,9 +10,11 @@ import (
 
 // A Condition lets relevance through some elements of a tensor only: heads,
 // channels or neurons, as concept relevance propagation does (Achtibat et al.
-// 2023). Relevance at the others becomes 0 before it flows on. Several
-// conditions on one tensor let through what any of them does; on tensors one
-// behind the other relevance must pass all.
+// 2023). Relevance at the others becomes 0 before it flows on, and what would pass
+// beside the tensor, by a residual connection, does not count (see
+// Options.Beside). Several conditions on one tensor let through what any of them
+// does; on tensors one behind the other relevance must pass all, on tensors side
+// by side one.
 type Condition struct {
 	Tensor string // its name in the file
 	Index  Elements
@@ -76,13 +78,13 @@ func (c *Context) conditions(m *ir.Model) (map[*ir.Value][]Condition, error) {
 	return by, nil
 }
 
-// through makes relevance that arrives at v what its conditions let through.
-func (w *walk) through(v *ir.Value) error {
-	conditions, r := w.conditions[v], w.arrives[v]
-	if conditions == nil || r == nil {
-		return nil
+// masked returns what the conditions on v let through of the relevance r there.
+func (w *walk) masked(v, r *ir.Value) (*ir.Value, error) {
+	conditions := w.conditions[v]
+	if conditions == nil {
+		return r, nil
 	}
-	delete(w.conditions, v)
+	w.met[v] = true
 	b := w.m.At(w.m.Graph, nil)
 	b.Origin = "relevance/through <- " + v.Name
 	var any *ir.Value
@@ -91,7 +93,7 @@ func (w *walk) through(v *ir.Value) error {
 		if c.Input {
 			mask, err := w.maskInput(c, v, r)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			r = b.Mul(r, mask)
 			continue
@@ -108,8 +110,7 @@ func (w *walk) through(v *ir.Value) error {
 	if b.Err() == nil {
 		r.Type = ir.Type{Elem: r.Type.Elem, Shape: v.Type.Shape}
 	}
-	w.arrives[v] = r
-	return b.Err()
+	return r, b.Err()
 }
 
 // maskInput returns the input that relevance at v is multiplied by: of any shape that
@@ -134,11 +135,18 @@ func (w *walk) maskInput(c Condition, v, r *ir.Value) (*ir.Value, error) {
 func (w *walk) unmet() error {
 	for _, c := range w.c.Through {
 		for v := range w.conditions {
-			if v.Named(c.Tensor) {
+			if v.Named(c.Tensor) && !w.met[v] {
 				return diag.Errorf("LX3006", "condition %s: no relevance arrives at %s", c, v.Name).In(w.m.File).
-					Help("it must lie on the way from %s to the target", strings.Join(w.c.report.Explained, ", "))
+					Help("it must lie on the way from %s to the target%s", strings.Join(w.c.report.Explained, ", "), w.besideOthers())
 			}
 		}
 	}
 	return nil
+}
+
+func (w *walk) besideOthers() string {
+	if len(w.conditions) < 2 || w.c.Beside {
+		return ""
+	}
+	return ", and behind the tensors of other conditions; or let relevance pass beside them, too (--beside)"
 }

@@ -48,7 +48,7 @@ func (c Call) optional(name, otherwise string) string {
 // share; nil is nothing.
 func (c *Context) settle(rs []*ir.Value, handed, constants *ir.Value) []*ir.Value {
 	if !c.Call.Redistributes() {
-		c.note(handed, constants)
+		c.Note(handed, constants)
 		return rs
 	}
 	_, r := c.Arriving()

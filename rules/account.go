@@ -53,9 +53,10 @@ func (c *Context) bindParameters() {
 	c.Inputs = inputs
 }
 
-// note enters an account of a rule that hands on handed, and of which constants take
-// the given share; nil is nothing.
-func (c *Context) note(handed, constants *ir.Value) {
+// Note enters in the books of `lxtc check` what each element of the first output hands
+// on and what constants take of it; nil is nothing, and the rest is the stabilizer's. A
+// rule that conserves but for these calls it; it changes nothing else.
+func (c *Context) Note(handed, constants *ir.Value) {
 	if c.account == nil {
 		return
 	}

@@ -41,7 +41,7 @@ var conditions = []condition{
 	{"rank", "n", "the first output has n dimensions", number(func(s Subject, n int) bool {
 		return len(s.Node.Out) > 0 && s.Node.Out[0].Type.Rank() == n
 	})},
-	{"gate", "", "the output is a factor of a product whose other factor depends on what is explained, and not through this one", plain(isGate)},
+	{"gate", "", "the output is a factor of a product, reshaped or cast at most, whose other factor depends on what is explained, and not through this one; tanh is none beside a sigmoid", plain(isGate)},
 	{"attr", "name=value", "the node has this attribute, an integer or a word", attribute},
 	{"role", "name", "recognize saw the node as this: attention.scores, attention.softmax, attention.context, …", glob1(func(s Subject) []string { return []string{s.Node.Role} })},
 	{"class", "glob", "a module around the node has this class", glob1(func(s Subject) []string {

@@ -339,7 +339,7 @@ const borderEps = 1e-10
 // border is a parameter of rules whose relevance is x∘v.
 func border() Param {
 	return Param{
-		Name: "border", Default: "0", Quiet: true,
+		Name: "border", Default: "0", Quiet: true, Refuse: atLeast(0),
 		Doc: "gradient form: how far x is kept from zero where relevance is divided by it; 0 divides by nothing, for R is x∘v",
 	}
 }

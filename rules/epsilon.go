@@ -149,7 +149,7 @@ func (c *Context) ofProduct(s *ir.Value) []*ir.Value {
 	if !c.Call.Redistributes() {
 		if c.account != nil {
 			k, made := float64(c.Wanted()), c.made()
-			c.note(c.Scale(c.Mul(s, made), k), c.ofConstants(c.Scale(s, k), c.Node.Out[0], made))
+			c.Note(c.Scale(c.Mul(s, made), k), c.ofConstants(c.Scale(s, k), c.Node.Out[0], made))
 		}
 		return rs
 	}

@@ -21,6 +21,9 @@ var ZBox = &Rule{
 	Relevance: func(c *Context) []*ir.Value {
 		l := linearOf(c)
 		x := l.input()
+		if low, high := c.numbers("low"), c.numbers("high"); above(low, high) {
+			c.Fail("the lower bound, %s, is above the upper one, %s", c.Call.Word("low"), c.Call.Word("high"))
+		}
 		bound := func(name string) *ir.Value { return c.like(x, c.ParamAlong(name, x, l.features())) }
 		low, high := bound("low"), bound("high")
 		at, atLow, atHigh := l.at(x, same, nil), l.at(low, c.Pos, nil), l.at(high, c.NegPart, nil)
@@ -31,6 +34,25 @@ var ZBox = &Rule{
 		r = c.Sub(r, c.Mul(low, l.back(atLow, s)))
 		return l.answer(c.Sub(r, c.Mul(high, l.back(atHigh, s))), c.Mul(s, z), nil)
 	},
+}
+
+// numbers returns the numbers of a list parameter, nil if they are free.
+func (c *Context) numbers(name string) []float32 {
+	if _, free := c.Call.Free(name); free {
+		return nil
+	}
+	return c.Call.Attr(name).([]float32)
+}
+
+// above reports whether a lower bound is above an upper one, each one number or one for
+// each channel.
+func above(low, high []float32) bool {
+	for i := range max(len(low), len(high)) {
+		if len(low) > 0 && len(high) > 0 && low[i%len(low)] > high[i%len(high)] {
+			return true
+		}
+	}
+	return false
 }
 
 // WSquare shares by weights alone, whatever the input is.

@@ -22,8 +22,8 @@ func isGate(s Subject) bool {
 	return len(s.Node.Out) > 0 && multiplies(s, s.Node.Out[0], s.Node.Out[0])
 }
 
-// multiplies reports whether v, which is the gate y but for its shape and type,
-// is a factor of a product whose other factor is not computed from y.
+// multiplies reports whether v, which is the gate y but for its shape and type, or
+// what it leaves of 1, is a factor of a product whose other factor is not computed from y.
 func multiplies(s Subject, y, v *ir.Value) bool {
 	return slices.ContainsFunc(v.Uses(), func(u ir.Use) bool {
 		switch op := u.Node.Op.String(); {
@@ -31,12 +31,32 @@ func multiplies(s Subject, y, v *ir.Value) bool {
 			return multiplies(s, y, u.Node.Out[0])
 		case op == "Mul":
 			other := u.Node.In[1-u.Index]
+			if s.Node.Op.Name == "Tanh" && opens(other) { // in a recurrent cell: were both gates, nothing would flow
+				return false
+			}
 			return s.Depends(other) && !computedFrom(other, y) // else the other factor is the gate
-		case unchanging[op] && u.Index == 0:
+		case unchanging[op] && u.Index == 0, op == "Sub" && u.Index == 1 && opens(u.Node.Out[0]):
 			return multiplies(s, y, u.Node.Out[0])
 		}
 		return false
 	})
+}
+
+// opens reports whether v is between 0 and 1 by a sigmoid, or what one leaves of 1.
+func opens(v *ir.Value) bool {
+	for v != nil && v.Def != nil {
+		switch op := v.Def.Op.String(); {
+		case op == "Sigmoid" || op == "HardSigmoid":
+			return true
+		case op == "Sub" && v.Def.In[0].IsConst():
+			v = v.Def.In[1]
+		case unchanging[op]:
+			v = v.Def.In[0]
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // computedFrom reports whether v is computed from x by a few nodes. The

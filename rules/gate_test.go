@@ -95,3 +95,30 @@ func TestGateSquared(t *testing.T) {
 		}
 	}
 }
+
+// In a recurrent cell tanh says what, and a sigmoid how much of it.
+func TestGateOfRecurrentCells(t *testing.T) {
+	m, err := ir.Parse(`g (float[1,2] c, float[1,2] o, float[1,2] r) => (float[1,2] h, float[1,2] k) <float one = {1}> {
+		open = Sigmoid (o)
+		cell = Tanh (c)
+		h = Mul (open, cell)
+		keep = Sigmoid (r)
+		rest = Sub (one, keep)
+		fresh = Tanh (c)
+		k = Mul (rest, fresh)
+	}`, ops.Standard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rm, err := Load("cp-lrp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"open": "stop", "cell": "identity", "keep": "stop", "fresh": "identity"} {
+		all := func(*ir.Value) bool { return true }
+		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: all, Depends: all})
+		if line == nil || line.Call.Rule.Name != want {
+			t.Errorf("%s: %+v, want %s", name, line, want)
+		}
+	}
+}

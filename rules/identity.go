@@ -9,7 +9,7 @@ var Identity = &Rule{
 	Doc: "hand everything to the input\n\n" +
 		"R_x = R. Gradient form: G f(x)/x, in closed form where the operator has one: at 0 that is the limit, f'(0). With a border, G f(x)/(x + border), which is 0 there. AttnLRP eq. 9.",
 	Params: []Param{
-		{Name: "border", Default: "0", Quiet: true, Doc: "gradient form: how far x is kept from zero where f(x) is divided by it; 0 is the closed form"},
+		{Name: "border", Default: "0", Quiet: true, Refuse: atLeast(0), Doc: "gradient form: how far x is kept from zero where f(x) is divided by it; 0 is the closed form"},
 		{Name: "bordered", Default: "sign", Choices: []string{"sign", "plus"}, Quiet: true, Doc: "how: sign, x + border·sign x; plus, x + border"},
 	},
 	Dialects:  []Dialect{{"lxt", []string{"border=1e-10", "bordered=plus"}}},

@@ -70,3 +70,29 @@ func TestUniformOfSums(t *testing.T) {
 		}
 	}
 }
+
+// Bounds the wrong way round are refused, in whatever channel.
+func TestBoundsAreInOrder(t *testing.T) {
+	for _, tt := range []struct {
+		rule string
+		ok   bool
+	}{
+		{"zbox(-1, 1)", true},
+		{"zbox(1, 1)", true},
+		{"zbox($low=3, 1)", true},
+		{"zbox(-1/-2/-3/-4, 0)", true},
+		{"zbox(1, -1)", false},
+		{"zbox(-1/-2/2/-4, 1)", false},
+		{"zbox(0, 1/1/-1/1)", false},
+	} {
+		m := caseModel(t, "z = MatMul (x, w)")
+		rm, err := rules.Parse("test.rules", "* => "+tt.rule, rules.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		opt := passes.Options{Rules: rm, Form: passes.ExplicitForm, Targets: []passes.Target{{Output: "z", Seed: true}}, Allow: true}
+		if _, err := bare().Run(context.Background(), m, opt, passes.Driver{}); (err == nil) != tt.ok {
+			t.Errorf("%s: error %v", tt.rule, err)
+		}
+	}
+}

@@ -36,7 +36,7 @@ var Proportional = &Rule{
 		rs := c.TimesInput(c.VJP(n, s))
 		handed := c.Mul(s, n.Out[0])
 		if !c.Call.Redistributes() {
-			c.note(handed, nil)
+			c.Note(handed, nil)
 			return rs
 		}
 		rs, rest := c.give(rs, n, c.Sub(r, handed), c.byContribution())

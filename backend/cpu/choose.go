@@ -1,6 +1,9 @@
 package cpu
 
-import "unsafe"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // Compare is a comparison of two numbers; with a NaN none holds.
 type Compare uint8
@@ -83,16 +86,24 @@ func (e *Engine) Choose(dst []float32, mask []uint8, x, y []float32) {
 	})
 }
 
-// ChooseStrip is Choose for a row of n elements. It stays on its caller.
-func (e *Engine) ChooseStrip(n int, dst Strip, mask []uint8, x, y Strip) {
-	if n == 0 {
+// ChooseStrips is Choose for rows of n elements; row r of the mask is the n bytes from
+// mask[r·step] on. It stays on its caller.
+func (e *Engine) ChooseStrips(rows, n int, dst Strip, mask []uint8, step int, x, y Strip) {
+	if rows == 0 || n == 0 {
 		return
 	}
-	dst.check("ChooseStrip", 1, n)
-	x.check("ChooseStrip", 1, n)
-	y.check("ChooseStrip", 1, n)
-	sameLen("ChooseStrip", n, len(mask))
-	e.choose(n, &mask[0], x.piece(0), y.piece(0), dst.row(0))
+	dst.check("ChooseStrips", rows, n)
+	x.check("ChooseStrips", rows, n)
+	y.check("ChooseStrips", rows, n)
+	if end := (rows-1)*step + n; step < 0 || end > len(mask) {
+		panic(fmt.Sprintf("cpu.ChooseStrips: %d rows of %d bytes, %d apart, of %d", rows, n, step, len(mask)))
+	}
+	if step == n && dst.solid(n) && x.solid(n) && y.solid(n) {
+		rows, n = 1, rows*n
+	}
+	for r := range rows {
+		e.choose(n, &mask[r*step], x.piece(r), y.piece(r), dst.row(r))
+	}
 }
 
 func (e *Engine) choose(n int, mask *uint8, x, y piece, dst *float32) {

@@ -67,6 +67,39 @@ func TestCompareAndChoose(t *testing.T) {
 	})
 }
 
+// Rows that lie apart, as one block, and masks that repeat.
+func TestChooseStrips(t *testing.T) {
+	engines(t, func(t *testing.T, e *Engine) {
+		for n := 1; n < 40; n += 3 {
+			for _, step := range []int{n, n + 3} {
+				for _, maskStep := range []int{0, n, n + 5} {
+					const rows = 4
+					x, y, m := random(1, rows*step), random(2, rows), make([]uint8, rows*(maskStep+n))
+					for i := range m {
+						m[i] = uint8(i * 7 % 3)
+					}
+					got := make([]float32, rows*step)
+					e.ChooseStrips(rows, n, Strip{Data: got, Step: step}, m, maskStep, Strip{Data: x, Step: step}, Strip{Data: y, Step: 1, Number: true})
+					for i := range got {
+						r, c := i/step, i%step
+						want := float32(0)
+						switch {
+						case c >= n:
+						case m[r*maskStep+c] != 0:
+							want = x[i]
+						default:
+							want = y[r]
+						}
+						if got[i] != want {
+							t.Fatalf("%d columns, %d and %d apart: element %d of row %d is %g, want %g", n, step, maskStep, c, r, got[i], want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestCompareAndChoosePanicOnOtherLengths(t *testing.T) {
 	e := Best()
 	defer e.Close()
@@ -76,6 +109,7 @@ func TestCompareAndChoosePanicOnOtherLengths(t *testing.T) {
 		"scalar":  func() { e.CompareScalar(Less, m[:4], x, 0) },
 		"mask":    func() { e.Choose(x, m[:4], x, x) },
 		"operand": func() { e.Choose(x, m, x[:3], x) },
+		"rows":    func() { e.ChooseStrips(2, 3, Strip{Data: x, Step: 2}, m, 3, Strip{Data: x, Step: 2}, Strip{Data: x}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -171,12 +171,6 @@ func (e *Engine) block(g product, i0, i1, j0, j1 int) {
 	defer e.bufs.Put(buf)
 	kb := (ceil(g.k, ceil(g.k, kcMax)) + 15) &^ 15
 	direct := e.readsInPlace(g, min(g.k, kb))
-	if g.bias != nil { // while it is in the cache that this task writes
-		for i := i0; i < i1; i++ {
-			fill(g.c.data[i*g.c.ld+j0:i*g.c.ld+min(j1, g.n)], g.bias[i])
-		}
-		g.accumulate = true
-	}
 	for i := i0; i < i1; i += mcMax {
 		for p := 0; p < g.k; p += kb {
 			kc := min(kb, g.k-p)
@@ -272,6 +266,12 @@ func (e *Engine) tiles(g product, i0, i1, p, kc, j0, j1 int, b slab, next rowsAh
 		}
 		for j, at0 := j0, 0; j < j1; j, at0 = j+e.k.nr, at0+b.next {
 			tile(mr, kc, at(g.a.data, a), g.a.ld, shift(b.b, at0), b.ld, at(g.c.data, i0*g.c.ld+j), g.c.ld, g.accumulate || p > 0, min(e.k.nr, g.n-j))
+		}
+		if g.bias != nil && p+kc == g.k { // while it is in the cache
+			for i := i0; i < i0+mr; i++ {
+				row := at(g.c.data, i*g.c.ld+j0)
+				e.k.binary[Add].vs(min(j1, g.n)-j0, row, g.bias[i], row)
+			}
 		}
 		next.fetch(e, t, n)
 		i0 += mr

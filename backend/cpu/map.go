@@ -1,6 +1,9 @@
 package cpu
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // grain is the number of elements in one task of an elementwise operation: two
 // such blocks stay in L2, and one takes at least 1 µs, ten times the cost of
@@ -90,7 +93,7 @@ func (e *Engine) spreadRows(rows, n int, f func(r0, r1 int)) {
 func sameLen(name string, lens ...int) {
 	for _, n := range lens {
 		if n != lens[0] {
-			panic(fmt.Sprintf("cpu.%s: operands of %v elements; the lengths must be equal", name, lens))
+			panic(fmt.Sprintf("cpu.%s: operands of %v elements; the lengths must be equal", name, slices.Clone(lens))) // which lets lens stay on the stack
 		}
 	}
 }

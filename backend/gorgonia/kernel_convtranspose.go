@@ -32,9 +32,16 @@ func convTranspose(c *call) ([]*Value, error) {
 		c.convolve(g)
 		return one(y)
 	}
+	if len(g.y) > 0 && len(g.x) > 0 && g.deep == 1 && len(g.ws) <= 2 && g.numPhases() <= 16 && len(g.y) <= mostSpread*g.batch*g.groups*g.wide {
+		c.spreadDepthwise(g)
+		return one(y)
+	}
 	c.spreadColumns(g)
 	return one(y)
 }
+
+// mostSpread is the largest plane that spreadDepthwise has padded as a whole.
+const mostSpread = 1 << 18
 
 // worthTurning reports whether the convolution with turned weights is cheaper.
 // It exists if no stride is more than 1. It costs a copy of the weights, and

@@ -13,12 +13,11 @@ import (
 // pitch, so that a plane is one long vector. The elements beyond the end of a
 // row are computed and thrown away.
 type phases struct {
-	v, h     axisPhases // vertical, horizontal
-	pitch    int
-	size     int   // floats of one phase
-	acc      int   // floats of the accumulator
-	taps     []int // where in the phases, which lie one after the other, each tap of the window begins
-	vertical int   // output rows
+	v, h  axisPhases // vertical, horizontal
+	pitch int
+	size  int   // floats of one phase
+	acc   int   // floats of the accumulator
+	taps  []int // where in the phases, which lie one after the other, each tap of the window begins
 }
 
 // axisPhases is one axis: what is read of it.
@@ -38,7 +37,6 @@ func phasesOf(g *convolution) *phases {
 	}
 	w := ws[len(ws)-1]
 	ph.h = axisPhases{in: w.In, out: w.Out, stride: w.Stride, before: w.Before, reach: (w.Kernel - 1) * w.Dilation / w.Stride}
-	ph.vertical = ph.v.out
 	ph.pitch = ph.h.out + ph.h.reach
 	ph.acc = ph.v.out * ph.pitch
 	ph.size = (ph.v.out+ph.v.reach)*ph.pitch + ph.h.reach
@@ -97,22 +95,103 @@ func (g *convolution) numPhases() int {
 	return n
 }
 
+// shortPitch is below how many elements of a row the copies to and from phases are
+// prepared as one: a call for each row would take longer than the sums.
+const shortPitch = 80
+
+// copies are the copies of a plane to phases and of sums from the accumulator, if
+// rows are short; the source of phases is then the plane in horizontal phases, each
+// of which has rows of length elements.
+type copies struct {
+	in, out *cpu.Pieces
+	length  int
+}
+
+// copiesOf returns nil if rows are long.
+func (ph *phases) copiesOf(e *cpu.Engine) *copies {
+	if ph.pitch >= shortPitch {
+		return nil
+	}
+	s := ph.h.stride
+	c := &copies{length: (ph.h.in + s - 1) / s}
+	var in, out []cpu.Piece
+	for ry := range ph.v.stride {
+		for rx := range s {
+			first := (ry*s + rx) * ph.size
+			phase := ((rx-ph.h.before)%s + s) % s
+			from := (rx - ph.h.before - phase) / s // of the phase, what position 0 reads
+			n := (ph.h.in - phase + s - 1) / s
+			lo := min(max(-from, 0), ph.pitch)
+			hi := min(max(n-from, lo), ph.pitch)
+			for i := range ph.v.out + ph.v.reach {
+				if y := i*ph.v.stride + ry - ph.v.before; y >= 0 && y < ph.v.in {
+					in = append(in, cpu.Piece{At: first + i*ph.pitch + lo, From: (phase*ph.v.in+y)*c.length + from + lo, N: hi - lo})
+				}
+			}
+		}
+	}
+	for i := range ph.v.out {
+		out = append(out, cpu.Piece{At: i * ph.h.out, From: i * ph.pitch, N: ph.h.out})
+	}
+	c.in, c.out = e.NewPieces(ph.v.stride*s*ph.size, in), e.NewPieces(ph.v.out*ph.h.out, out)
+	return c
+}
+
+// floats is what apart needs.
+func (c *copies) floats(ph *phases) int {
+	if c == nil || ph.h.stride == 1 {
+		return 0
+	}
+	return ph.h.stride * ph.v.in * c.length
+}
+
+// apart writes the horizontal phases of plane x to dst, and returns them: x itself if
+// it has only one.
+func (c *copies) apart(e *cpu.Engine, ph *phases, dst, x []float32) []float32 {
+	s := ph.h.stride
+	if s == 1 {
+		return x
+	}
+	plane := ph.v.in * c.length
+	for phase := range min(s, ph.h.in) {
+		d := dst[phase*plane:][:plane]
+		switch {
+		case s == 2 && ph.h.in%2 == 0: // all rows are like one
+			e.Evens(d, x[phase:])
+		default:
+			n := (ph.h.in - phase + s - 1) / s
+			for y := range ph.v.in {
+				every(d[y*c.length:][:n], x[y*ph.h.in+phase:], s)
+			}
+		}
+	}
+	return dst
+}
+
 // convolveDepthwise is the case of one input channel for each group.
 func (c *call) convolveDepthwise(g *convolution) {
 	ph := phasesOf(g)
 	numPhases := g.numPhases()
+	short := ph.copiesOf(c.engine)
 	channels := g.batch * g.groups
 	const few = 8 // channels of a task
 	tasks := (channels + few - 1) / few
-	per := numPhases*ph.size + ph.acc
+	planesEnd := numPhases * ph.size
+	accEnd := planesEnd + ph.acc
+	per := accEnd + short.floats(ph)
 	buf := flat[float32](c.new(ir.Float, c.numWorkers(tasks), per))
 	in := len(g.x) / channels
 	out := ph.v.out * ph.h.out
 	c.workers(tasks, func(worker, task int) {
-		planes := buf[worker*per : (worker+1)*per]
-		planes, acc := planes[:numPhases*ph.size], planes[numPhases*ph.size:]
+		own := buf[worker*per : (worker+1)*per]
+		planes, acc, apart := own[:planesEnd], own[planesEnd:accEnd], own[accEnd:]
 		for ch := task * few; ch < min((task+1)*few, channels); ch++ {
-			ph.split(c.serial, planes, g.x[ch*in:(ch+1)*in])
+			x := g.x[ch*in : (ch+1)*in]
+			if short != nil {
+				c.serial.Copy(short.in, planes, short.apart(c.serial, ph, apart, x))
+			} else {
+				ph.split(c.serial, planes, x)
+			}
 			for o := range g.wide {
 				to := ch*g.wide + o
 				filter := to % (g.groups * g.wide)
@@ -121,7 +200,12 @@ func (c *call) convolveDepthwise(g *convolution) {
 					b = g.bias[filter]
 				}
 				c.serial.SumOfShifts(acc, b, g.w[filter*len(ph.taps):][:len(ph.taps)], planes, ph.taps)
-				ph.crop(g.y[to*out:(to+1)*out], acc)
+				y := g.y[to*out : (to+1)*out]
+				if short != nil {
+					c.serial.Copy(short.out, y, acc)
+				} else {
+					ph.crop(y, acc)
+				}
 			}
 		}
 	})
@@ -130,7 +214,7 @@ func (c *call) convolveDepthwise(g *convolution) {
 // crop copies the elements that are not beyond the end of a row.
 func (ph *phases) crop(dst, acc []float32) {
 	n := ph.h.out
-	for i := range ph.vertical {
+	for i := range ph.v.out {
 		copy(dst[i*n:(i+1)*n], acc[i*ph.pitch:])
 	}
 }

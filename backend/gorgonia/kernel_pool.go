@@ -2,6 +2,7 @@ package gorgonia
 
 import (
 	"math"
+	"slices"
 
 	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
@@ -48,13 +49,20 @@ func maxPool(c *call) ([]*Value, error) {
 	}
 	y := flat[float32](outs[0])
 	width := p.inner.Out
-	found := flat[int32](c.new(ir.Int32, c.numWorkers(p.planes), width))
+	workers := c.numWorkers(p.planes)
+	found := flat[int32](c.new(ir.Int32, workers, width))
+	room := p.lineRoom()
+	lines := flat[float32](c.new(ir.Float, workers, room))
 	c.workers(p.planes, func(worker, plane int) {
-		at := found[worker*width : (worker+1)*width]
+		at, line := found[worker*width:(worker+1)*width], lines[worker*room:(worker+1)*room]
+		x := p.x[plane*p.plane : (plane+1)*p.plane]
 		for row := range p.rows {
 			first := (plane*p.rows + row) * width
 			best := y[first : first+width]
-			c.largest(p, best, at, p.x[plane*p.plane:(plane+1)*p.plane], row)
+			if index == nil && p.taps() > 4 && c.largestOf(p, best, line, x, row) {
+				continue
+			}
+			c.largest(p, best, at, x, row)
 			if index == nil {
 				continue
 			}
@@ -67,6 +75,66 @@ func maxPool(c *call) ([]*Value, error) {
 		}
 	})
 	return outs, nil
+}
+
+// lineRoom is what largestOf needs: a line of the input, once as it is and once in phases.
+func (p *pooled) lineRoom() int { return 2*p.inner.In + p.inner.Stride + 1 }
+
+// largestOf finds the largest elements of a row's windows, but not where they are:
+// along the outer axes first, where neighbours are compared with neighbours, and then
+// along the line. It returns false if a window may hold a NaN, which may or may not
+// count as the largest. Windows of 2×2 take half as long again as by largest, those of
+// 3×3 half as long.
+func (c *call) largestOf(p *pooled, best, room, x []float32, row int) bool {
+	in, s := p.inner.In, p.inner.Stride
+	rest := room[in:]
+	var line []float32 // the largest so far
+	for outer := range p.outerTaps {
+		start := p.starts[outer*p.rows+row]
+		switch {
+		case start < 0:
+		case line == nil:
+			line = x[start : start+in]
+		default:
+			c.larger(room[:in], line, x[start:start+in])
+			line = room[:in]
+		}
+	}
+	if line == nil {
+		repeat(best, float32(math.Inf(-1)))
+		return true
+	}
+	length := (in + s - 1) / s // of a phase of the line
+	if s > 1 {
+		for phase := range min(s, in) {
+			c.every(rest[phase*length:][:(in-phase+s-1)/s], line[phase:], s)
+		}
+		line = rest
+	}
+	found := func(r reach) []float32 {
+		phase := (r.at%s + s) % s
+		return line[phase*length+(r.at-phase)/s+r.lo:][:r.hi-r.lo]
+	}
+	// A tap that finds an element at every position is what others are compared with.
+	first := slices.IndexFunc(p.reaches, func(r reach) bool { return r.lo == 0 && r.hi == len(best) })
+	if first >= 0 {
+		copy(best, found(p.reaches[first]))
+	} else {
+		repeat(best, float32(math.Inf(-1)))
+	}
+	for i, r := range p.reaches {
+		if i != first && r.lo < r.hi {
+			c.larger(best[r.lo:r.hi], best[r.lo:r.hi], found(r))
+		}
+	}
+	sum := rest[:1]
+	c.serial.ReduceStrips(cpu.Sum, 1, len(best), cpu.Strip{Data: sum}, cpu.Strip{Data: best})
+	return sum[0] == sum[0]
+}
+
+// larger is dst = max(x, y), on the caller.
+func (c *call) larger(dst, x, y []float32) {
+	c.serial.ZipStrips(cpu.Max, 1, len(dst), cpu.Strip{Data: dst}, cpu.Strip{Data: x}, cpu.Strip{Data: y})
 }
 
 // largest finds the largest element of each window of a row, and which of the

@@ -139,12 +139,14 @@ func whereRows(t *strips, st *rowStep) {
 	if t.cols[k] == 1 {
 		col = 0
 	}
+	if col == 1 {
+		t.serial.ChooseStrips(t.piece.rows, n, dst, mask[t.base[k]+t.piece.from*src.row:], src.row, x, y)
+		return
+	}
 	for r := range t.piece.rows {
 		at := t.base[k] + (t.piece.from+r)*src.row
 		d, xs, ys := dst.Row(r), x.Row(r), y.Row(r)
 		switch {
-		case col == 1:
-			t.serial.ChooseStrip(n, d, mask[at:at+n], xs, ys)
 		case col == 0 && mask[at] != 0:
 			cpu.CopyStrip(1, n, d, xs)
 		case col == 0:

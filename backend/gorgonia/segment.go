@@ -15,8 +15,14 @@ import (
 // compiling is quadratic, and 256 nodes take about 1.5 ms.
 const maxSegment = 256
 
-// cut divides the nodes of a graph, in order, into runs of one layer each. A node of
-// no module, such as a sum of relevance from several, belongs to the run it stands in.
+// minSegment is the number of nodes that are worth a segment: to run one takes 30 µs,
+// since Gorgonia does so on a thread of its own. A convnet's layers are of two or
+// three nodes.
+const minSegment = 16
+
+// cut divides the nodes of a graph, in order, into runs of one layer each, or of
+// several if they are short. A node of no module, such as a sum of relevance from
+// several, belongs to the run it stands in.
 func cut(g *ir.Graph) [][]*ir.Node {
 	var runs [][]*ir.Node
 	layer := ""
@@ -26,10 +32,10 @@ func cut(g *ir.Graph) [][]*ir.Node {
 			l = layer
 		}
 		k := len(runs) - 1
-		if k < 0 || l != layer || len(runs[k]) >= maxSegment {
+		if k < 0 || l != layer && len(runs[k]) >= minSegment || len(runs[k]) >= maxSegment {
 			runs, k = append(runs, nil), k+1
-			layer = l
 		}
+		layer = l
 		runs[k] = append(runs[k], n)
 	}
 	return runs

@@ -100,15 +100,35 @@ func TestHashCollision(t *testing.T) {
 	t.Fatal("no two of a million hashes are equal")
 }
 
-// layered is a model of layers that f makes.
+// layered is a model of layers that f makes, and that are long enough for segments
+// of their own.
 func layered(t *testing.T, layers int, f func(b *ir.Builder, i int, x *ir.Value) *ir.Value) *ir.Model {
 	return built(t, func(b *ir.Builder, x *ir.Value) *ir.Value {
 		for i := range layers {
 			b.Scopes = []ir.Scope{{Name: "model", Class: "Model"}, {Name: fmt.Sprintf("model.layers.%d.mlp", i)}}
 			x = f(b, i, x)
+			for range minSegment {
+				x = b.Neg(x)
+			}
 		}
 		return x
 	})
+}
+
+func TestShortLayersAreJoined(t *testing.T) {
+	m := built(t, func(b *ir.Builder, x *ir.Value) *ir.Value {
+		for i := range 3 * minSegment {
+			b.Scopes = []ir.Scope{{Name: fmt.Sprintf("features.%d", i)}}
+			x = b.Op([]string{"Neg", "Abs"}[i%2], x)
+		}
+		return x
+	})
+	runs := cut(m.Graph)
+	for i, run := range runs {
+		if len(run) != minSegment {
+			t.Errorf("run %d of %d has %d nodes, want %d", i, len(runs), len(run), minSegment)
+		}
+	}
 }
 
 func TestLayersShareASegment(t *testing.T) {

@@ -119,12 +119,7 @@ func (s *space) unstrided(c *call, x []float32) (*space, []float32) {
 			to := out[plane*t.plane+row*pitch:][:pitch]
 			for i, phase := range phases {
 				n := (w.In - phase + w.Stride - 1) / w.Stride
-				d := to[i*length:][:max(n, 0)]
-				if w.Stride == 2 {
-					c.serial.Evens(d, from[min(phase, w.In):])
-					continue
-				}
-				every(d, from[min(phase, w.In):], w.Stride)
+				c.every(to[i*length:][:max(n, 0)], from[min(phase, w.In):], w.Stride)
 			}
 		}
 	})
@@ -187,6 +182,15 @@ func (s *space) gather(dst, x []float32, tap, p0 int) {
 		}
 		dst, row, first = dst[len(d):], row+1, 0
 	}
+}
+
+// every is every of float32s, two apart as a rule.
+func (c *call) every(dst, src []float32, stride int) {
+	if stride == 2 {
+		c.serial.Evens(dst, src)
+		return
+	}
+	every(dst, src, stride)
 }
 
 // every copies every stride-th element of src to dst.

@@ -91,6 +91,31 @@ func replace(files []*file, stop func() error) error {
 			return in(err, f.path)
 		}
 	}
+	return move(files)
+}
+
+// move gives whole files their names. One takes the place of another at once. Of
+// several, what was there is set aside before: a process that is killed in between
+// must not leave an old model beside new data, whose numbers it would take for its
+// own weights. None is better, and the next Save writes it.
+func move(files []*file) (err error) {
+	old := make([]string, len(files)) // where what was there is
+	defer func() {
+		for i, f := range files {
+			switch {
+			case old[i] == "":
+			case err != nil:
+				_ = os.Rename(old[i], f.path) // the first error is the one that tells
+			default:
+				_ = os.Remove(old[i])
+			}
+		}
+	}()
+	for i := len(files) - 1; i >= 0 && len(files) > 1; i-- { // the model first
+		if old[i], err = setAside(files[i].path); err != nil {
+			return in(err, files[i].path)
+		}
+	}
 	for _, f := range files {
 		if err := os.Rename(f.made, f.path); err != nil {
 			return in(err, f.path)
@@ -98,6 +123,27 @@ func replace(files []*file, stop func() error) error {
 		f.made = ""
 	}
 	return nil
+}
+
+// setAside gives a file a name that nobody looks for, and returns it; empty if
+// there is no file.
+func setAside(path string) (string, error) {
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return "", nil // Rename says what is wrong
+	}
+	f, err := create(path)
+	if err != nil {
+		return "", err
+	}
+	err = f.Close()
+	if err == nil {
+		err = os.Rename(path, f.Name())
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
 }
 
 // make writes the file beside its path.

@@ -271,8 +271,8 @@ func (a *app) scorePoints(ctx context.Context, j *job, g sweeping, explained []s
 			first, outer = i, outer+1
 		}
 	}
-	if outer != 1 || len(j.opt.Targets) > 1 || g.temperature != 0 {
-		a.warn("points are not scored: that takes one tensor and one target without a temperature")
+	if outer != 1 || len(j.opt.Targets) > 1 || len(j.opt.Targets) == 1 && !j.opt.Targets[0].Scored() || g.temperature != 0 {
+		a.warn("points are not scored: that takes one tensor and the value of one element")
 		return nil
 	}
 	o := attribution.Options{Tensor: explained[first], Run: a.running(g.threads)}

@@ -119,7 +119,7 @@ func (a *app) fromArrays(m *ir.Model, file string, f *feed) error {
 		i := slices.IndexFunc(inputs, func(v *ir.Value) bool { return v.Name == name })
 		if i < 0 {
 			a.warn("%s: array %q is no input of the model%s", file, name, diag.DidYouMean(name, names(inputs)))
-			return npy.Skip
+			return npy.ErrSkip
 		}
 		return checkShape(shape, inputs[i].Type)
 	})

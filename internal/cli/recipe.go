@@ -18,6 +18,7 @@ type recipe struct {
 	explain     []string
 	trace       bool
 	through     []string
+	beside      bool
 	contrast    bool
 	temperature float64
 	allow       bool
@@ -34,6 +35,7 @@ func (r *recipe) flags(c *cobra.Command) {
 	f.StringArrayVar(&r.explain, "explain", nil, "`TENSOR` to explain, by its ONNX name, instead of the inputs or token embeddings; * matches anything; repeatable")
 	f.BoolVar(&r.trace, "trace", false, "explain also what leaves every numbered module, such as layers.0")
 	f.StringArrayVar(&r.through, "through", nil, "let relevance through some elements of a `TENSOR` only, such as TENSOR[:,3], TENSOR[:,0|5] or TENSOR[:,:,64:128]: heads, channels, neurons; * matches anything; repeatable")
+	f.BoolVar(&r.beside, "beside", false, "let relevance also pass beside the tensors of --through, by residual connections")
 	f.BoolVar(&r.contrast, "contrast", false, "explain each target against all other classes or tokens: it weighs 1, each of the N-1 others -1/(N-1)")
 	f.Float64Var(&r.temperature, "temperature", 0, "explain softmax(output/`T`) instead of the output")
 	f.BoolVar(&r.allow, "allow-missing", false, "let nothing flow through operators without a rule, instead of failing")
@@ -51,7 +53,7 @@ func ruleMaps() []string {
 // options reads the rule map and the form; the targets and tensors need the
 // model (see resolve).
 func (r *recipe) options() (lxtc.Options, error) {
-	opt := lxtc.Options{Temperature: r.temperature, Allow: r.allow}
+	opt := lxtc.Options{Temperature: r.temperature, Allow: r.allow, Beside: r.beside}
 	if r.contrast && r.temperature != 0 {
 		return opt, usagef("--temperature explains a probability, which the other classes lower, and --contrast compares scores: leave one out")
 	}

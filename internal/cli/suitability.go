@@ -30,9 +30,10 @@ type growth struct {
 	Rule  string `json:"rule"` // that made it
 }
 
-// growthOf returns where the most relevance is handed on, and the first operator
-// that hands on what is not finite; "" for none.
+// growthOf returns where more relevance is handed on than was seeded, and most, and the
+// first operator that hands on what is not finite; "" for none.
 func growthOf(ps []posting, seeded figure) (most growth, endless string) {
+	most.Times = 1
 	for i := range ps {
 		p := &ps[i]
 		if !finite([]float64{float64(p.In), float64(p.Magnitude), float64(p.Out), float64(p.Spread)}) {

@@ -135,6 +135,11 @@ func sideInput(v *ir.Value, ids, decoder []int64) *ir.Tensor {
 	switch {
 	case has("past_key") || has("past_value") || has("cache") && v.Type.Elem.IsFloat():
 		return emptyCache(v)
+	case (has("past.") || has("past_conv") || has("past_recurrent")) && v.Type.Elem.IsFloat(): // what a convolution or a recurrence has seen: nothing
+		if t := emptyCache(v); t != nil {
+			return t
+		}
+		return zeroState(v)
 	case !isInt:
 		return nil
 	case has("mask"):
@@ -176,6 +181,24 @@ func emptyCache(v *ir.Value) *ir.Tensor {
 		return nil
 	}
 	t, err := ir.NewTensor(v.Type.Elem, shape, nil)
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+// zeroState returns the state before the first token, of one row.
+func zeroState(v *ir.Value) *ir.Tensor {
+	shape := make([]int, max(v.Type.Rank(), 0))
+	bytes := v.Type.Elem.Bits() / 8
+	for i := range shape {
+		shape[i] = 1 // the batch
+		if n, known := v.Type.Shape[i].Num(); known {
+			shape[i] = int(n)
+		}
+		bytes *= shape[i]
+	}
+	t, err := ir.NewTensor(v.Type.Elem, shape, make([]byte, bytes))
 	if err != nil {
 		return nil
 	}

@@ -214,6 +214,8 @@ func (a *app) printVerdict(w io.Writer, v *verdict) error {
 		if v.neutral && !fits {
 			p.line("    as if nothing were added to what cancels; float32 has too few digits for the sum of all, and --backend reference --double has enough")
 		}
+	default:
+		p.line("  %s Σ|R| is nowhere more than it was", p.mark("✓"))
 	}
 	if v.Gradient != "" {
 		p.line("  %s not finite in gradient form: %s", p.mark("✗"), v.Gradient)

@@ -33,7 +33,8 @@ are on the left, in their order, with rails for the tensors between them; what
 relevance does at each is on the right, coloured by rule. A click on an operator
 shows what it was recognised as, the line of the rule map that gave it its rule,
 and the formula. With an input to run on, it also shows how much relevance came,
-went on and was absorbed there, in explicit form.`,
+went on and was absorbed there and in every layer, by its cause, in explicit form.
+Layers of large models are folded; FILE.html#NODE opens at a node.`,
 		Example: `  lxtc view -o tinylm.html
   lxtc view resnet.onnx -r epsilon-plus
   lxtc view MODEL --text "Paris is in" -o graph.html`,

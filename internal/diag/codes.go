@@ -33,7 +33,7 @@ func Codes() []Code {
 		{"LX3003", "nothing to explain under that name", "`lxtc inspect` shows the inputs and the token embedding, which are explained by default; `lxtc inspect -v` lists every tensor."},
 		{"LX3004", "no such target", "`lxtc help targets` lists what a target may be."},
 		{"LX3005", "no relevance reaches what is explained", "Every way from the target ends at an operator without a derivative, such as the quantization of an activation, or at a rule that stops. Explain a tensor behind it, or use another rule map."},
-		{"LX3006", "a condition that cannot be met", "`--through` names a tensor on the way to the target, and indices of axes whose length is known: `TENSOR[:,3]` is channel 3."},
+		{"LX3006", "a condition that cannot be met", "`--through` names a tensor on the way to the target, and indices inside it: `TENSOR[:,3]` is channel 3. Of two tensors one behind the other, relevance must pass both; with `--beside` it may go past either."},
 		{"LX3007", "a free parameter that no value is given for, or none that values could be for", "A rule map that writes `$gamma` leaves the number to each run. Give it a default, `$gamma=0.25`, or values, with `lxtc grid --param gamma=0,0.25`."},
 		{"LX4001", "the file cannot be written", "The message has the operating system's reason. What was there before is untouched."},
 		{"LX4002", "weights that cannot be referred to", "A model may refer to weights in its own folder only, and must not replace a file that other weights stay in. Write to the folder of the original, or copy the weights (`CopyWeights` of the exporter's options)."},

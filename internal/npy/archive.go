@@ -56,12 +56,12 @@ const firstBuffer = 64 << 20
 func ReadFile(path string) (Archive, error) { return ReadAccepted(path, nil) }
 
 // An Accept says of an array of an archive, before its elements are unpacked,
-// whether it is wanted: Skip leaves it out, another error ends the reading. Few
+// whether it is wanted: ErrSkip leaves it out, another error ends the reading. Few
 // bytes can unpack to many.
 type Accept func(name, dtype string, shape []int) error
 
-// Skip is what an Accept returns for an array that is not wanted.
-var Skip = errors.New("npy: skip this array")
+// ErrSkip is what an Accept returns for an array that is not wanted.
+var ErrSkip = errors.New("npy: skip this array")
 
 // ReadAccepted is ReadFile of the arrays that accept takes; nil takes all.
 func ReadAccepted(path string, accept Accept) (Archive, error) {
@@ -165,7 +165,7 @@ func decodeArchive(b []byte, accept Accept) (Archive, error) {
 		}
 		seen[name] = true
 		data, err := member(f, name, left, accept)
-		if errors.Is(err, Skip) {
+		if errors.Is(err, ErrSkip) {
 			continue
 		}
 		if err != nil {

@@ -210,7 +210,7 @@ func TestAcceptIsAskedBeforeElementsAreRead(t *testing.T) {
 	}
 	x, err := ReadAccepted(path, func(name, _ string, shape []int) error {
 		if name == "cut" {
-			return Skip
+			return ErrSkip
 		}
 		if d := cmp.Diff([]int{40000}, shape); d != "" {
 			t.Errorf("shape (-want +got):\n%s", d)

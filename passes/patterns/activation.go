@@ -32,11 +32,11 @@ func activations() []*rewrite.Rule {
 			doc: "x · tanh(softplus(x)) is Mish",
 		}.rule(),
 		activation{
-			name: "hard-swish", op: "HardSwish", roots: gate, size: 2, candidates: one(func(x float64) float64 { return x * min(max(x/6+0.5, 0), 1) }),
+			name: "hard-swish", op: "HardSwish", roots: gate, size: 2, tolerance: sixthTolerance, candidates: one(func(x float64) float64 { return x * min(max(x/6+0.5, 0), 1) }),
 			doc: "x · clip(x + 3, 0, 6) / 6 is HardSwish",
 		}.rule(),
 		activation{
-			name: "hard-sigmoid", op: "HardSigmoid", roots: []string{"Div", "Mul", "Clip", "Min", "Max"}, size: 3, candidates: hardSigmoids,
+			name: "hard-sigmoid", op: "HardSigmoid", roots: []string{"Div", "Mul", "Clip", "Min", "Max"}, size: 3, tolerance: sixthTolerance, candidates: hardSigmoids,
 			doc: "clip(x + 3, 0, 6) / 6, or clip(x/5 + 1/2, 0, 1), is HardSigmoid",
 		}.rule(),
 		activation{
@@ -111,6 +111,9 @@ func (a activation) rule() *rewrite.Rule {
 			if axes, _ := u.layout(); !slices.IsSorted(axes) {
 				y = b.OpA("Transpose", ir.Attrs{{Name: "perm", Value: axes}}, y)
 			}
+			if elem := m.Root.Out[0].Type.Elem; elem != u.x.Type.Elem { // cast on the way
+				y = b.OpA("Cast", ir.Attrs{{Name: "to", Value: int64(elem)}}, y)
+			}
 			return y
 		},
 	}
@@ -127,7 +130,7 @@ func (a activation) Match(n *ir.Node, _ *ir.OpSet) (*rewrite.Match, *rewrite.Fai
 	failure := &rewrite.Failure{Reason: "it is no function of one value"}
 	nearest := math.Inf(1)
 	for _, u := range unaries(n) {
-		if len(u.nodes) < a.size || !n.Out[0].Type.Elem.IsFloat() || u.widens() {
+		if u.operators() < a.size || !n.Out[0].Type.Elem.IsFloat() || u.widens() {
 			continue
 		}
 		if _, ok := u.layout(); !ok {
@@ -159,9 +162,13 @@ func (a activation) nearest(u unary) (best candidate, off float64) {
 	return best, off
 }
 
-// curveTolerance is how far values may be from an activation's: half-precision
-// models hold 1/6 with an error of 2.4e-4 of it.
-const curveTolerance = 5e-4
+// curveTolerance is how far values may be from an activation's. What float32
+// holds of constants moves them by 1e-7; those that half-precision models have
+// none of exactly, 1/6 and 1/5, by 3e-4.
+const (
+	curveTolerance = 1e-6
+	sixthTolerance = 5e-4
+)
 
 // exact is for what has no constants: a maximum of x and 1e-12 guards a
 // quotient, and is no Relu.

@@ -102,10 +102,13 @@ func madeOfElements(n *ir.Node) bool {
 		if v := past(seen[i]); v != nil {
 			vs = append(vs, v)
 		}
+		if vs == nil && handsOn[seen[i].Op.String()] {
+			vs = seen[i].In
+		}
 		computed = computed || vs == nil && seen[i].Op.Name != "Constant"
 		for _, v := range vs {
 			switch {
-			case rewrite.Constant(v) != nil:
+			case v == nil, rewrite.Constant(v) != nil:
 			case v.Def == nil:
 				computed = true
 			case slices.Contains(seen, v.Def):
@@ -117,4 +120,10 @@ func madeOfElements(n *ir.Node) bool {
 		}
 	}
 	return computed
+}
+
+// handsOn are operators beyond which a reduction is still near.
+var handsOn = map[string]bool{
+	"Sum": true, "Mean": true, "Slice": true, "Split": true, "Gather": true, "Concat": true, "Transpose": true, "Pad": true, "Tile": true,
+	"Flatten": true, "Dropout": true,
 }

@@ -55,7 +55,7 @@ func hardSigmoids(unary) []candidate {
 // leakyRelus have the slope that makes the value at -1 right.
 func leakyRelus(u unary) []candidate {
 	alpha := -u.at(-1)
-	if !(alpha > 0 && alpha < 1) {
+	if !(alpha > 0 && alpha < 0.99) { // x + 1e-6 is none
 		return nil
 	}
 	return []candidate{{func(x float64) float64 { return max(x, 0) + alpha*min(x, 0) }, ir.Attrs{float("alpha", alpha)}}}

@@ -103,6 +103,18 @@ func number(v *ir.Value) (float64, bool) {
 	return fs[0], true
 }
 
+// operators returns how many operators the function is spelled with, casts aside:
+// half-precision models have them around the addition of an ε.
+func (u *unary) operators() int {
+	k := 0
+	for _, n := range u.nodes {
+		if n.Op.Name != "Cast" {
+			k++
+		}
+	}
+	return k
+}
+
 // numbers returns the constants that the function is spelled with.
 func (u *unary) numbers() []float64 {
 	var fs []float64
@@ -202,8 +214,15 @@ func (u *unary) at(x float64) float64 {
 // elementwise are the operators that activations are spelled with. An omitted
 // operand is NaN, and what is true is 1.
 var elementwise = map[string]func(n *ir.Node, a []float64) float64{
-	"Add":        func(_ *ir.Node, a []float64) float64 { return a[0] + a[1] },
-	"Sub":        func(_ *ir.Node, a []float64) float64 { return a[0] - a[1] },
+	"Add": func(_ *ir.Node, a []float64) float64 { return a[0] + a[1] },
+	"Sub": func(_ *ir.Node, a []float64) float64 { return a[0] - a[1] },
+	"Sum": func(_ *ir.Node, a []float64) float64 {
+		y := 0.0
+		for _, x := range a {
+			y += x
+		}
+		return y
+	},
 	"Mul":        func(_ *ir.Node, a []float64) float64 { return a[0] * a[1] },
 	"Div":        func(_ *ir.Node, a []float64) float64 { return a[0] / a[1] },
 	"Pow":        func(_ *ir.Node, a []float64) float64 { return math.Pow(a[0], a[1]) },
