@@ -1,8 +1,10 @@
 package attribution
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -129,16 +131,23 @@ g (int32[B,S] ids) => (float[B,S,2] y)
 
 // Of many targets not all programs are kept.
 func TestProgramsAreBounded(t *testing.T) {
-	l := lens(t, parsed(t, padded), Options{})
+	const classes = 2 * keptExplainers
+	weights := make([]string, 2*classes) // class k is k+1 times the first feature, which is 2 of the last token
+	for k := range classes {
+		weights[k], weights[classes+k] = strconv.Itoa(k+1), "0"
+	}
+	wide := strings.NewReplacer("float[2,2] w = {1, 0, 0, 2}", fmt.Sprintf("float[2,%d] w = {%s}", classes, strings.Join(weights, ", ")),
+		"float[B,S,2] logits", fmt.Sprintf("float[B,S,%d] logits", classes)).Replace(padded)
+	l := lens(t, parsed(t, wide), Options{})
 	in := l.Rows(batch())[0]
-	for k := range 2 * keptExplainers {
-		target := passes.Target{Class: []int64{int64(k % 2)}, Position: -1, Weight: float64(k + 1)}
+	for k := range classes {
+		target := passes.Target{Class: []int64{int64(k)}, Position: -1}
 		v, err := l.Look(t.Context(), in, &target)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r, err := v.Relevance(t.Context(), gradientInput(t), passes.GradientForm)
-		if want := []float64{2, 2}[k%2] * float64(k+1); err != nil || math.Abs(r[4]+r[5]-want) > 1e-9 {
+		if want := 2 * float64(k+1); err != nil || math.Abs(r[4]+r[5]-want) > 1e-9 {
 			t.Fatalf("target %s: relevance %v, want a sum of %g; %v", target, r, want, err)
 		}
 	}

@@ -126,6 +126,9 @@ func notes(r *rules.Rule) string {
 	if r.AtZero {
 		s = append(s, "Gives relevance to inputs that are 0, which the gradient form loses: use the explicit form.")
 	}
+	if r.Copies {
+		s = append(s, "At an addition it gives relevance to operands that are 0, which the gradient form loses: use the explicit form there.")
+	}
 	if r.Gradient == nil {
 		s = append(s, "Converted at its border in gradient form.")
 	}

@@ -146,3 +146,37 @@ func TestWarnsOfWhatIsNotLinear(t *testing.T) {
 		}
 	}
 }
+
+// A rule that copies relevance gives some to an operand of a sum that is 0.
+func TestWarnsOfLossAtZero(t *testing.T) {
+	for _, tt := range []struct {
+		node, rule string
+		form       passes.Form
+		warn       bool
+	}{
+		{"y = Add (x, u)", "gradient", passes.GradientForm, true},
+		{"y = Add (x, u)", "pass", passes.GradientForm, true},
+		{"y = Add (x, u)", "norm", passes.GradientForm, false},
+		{"y = Add (x, u)", "gradient", passes.ExplicitForm, false},
+		{"y = Add (x, c)", "gradient", passes.GradientForm, false},
+		{"y = Mul (x, u)", "gradient", passes.GradientForm, false}, // 0 where x is
+		{"y = Relu (x)", "gradient", passes.GradientForm, false},
+	} {
+		m, err := ir.Parse("g (float[2] x, float[2] u) => (float[2] y) <float[2] c = {1, 2}> {"+tt.node+"}", ops.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rm, err := rules.Parse("t.rules", "* => "+tt.rule, rules.Standard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := passes.Default().Run(context.Background(), m, passes.Options{Rules: rm, Form: tt.form, Eval: reference.Eval}, passes.Driver{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.ContainsFunc(rep.Warnings, func(w string) bool { return strings.Contains(w, "gradient form loses") })
+		if got != tt.warn {
+			t.Errorf("%s => %s, %v: warnings %q", tt.node, tt.rule, tt.form, rep.Warnings)
+		}
+	}
+}

@@ -186,10 +186,11 @@ func (w *walk) node(n *ir.Node) error {
 	if !w.flows.any(n.In) || w.towards != nil && !w.towards.any(n.In) {
 		return nil
 	}
-	if rule.AtZero() && w.c.Form == GradientForm && !w.lossy[rule.Rule] {
+	live := len(slices.DeleteFunc(slices.Clone(n.In), func(v *ir.Value) bool { return !w.flows[v] }))
+	if rule.AtZero(n.Op, live) && w.c.Form == GradientForm && !w.lossy[rule.Rule] {
 		w.lossy[rule.Rule] = true
 		way := "use explicit form"
-		if !rule.Rule.AtZero {
+		if rule.KeepsNothing() && !rule.Rule.AtZero {
 			way = "use absorbed=active, or explicit form"
 		}
 		w.c.Warn("rule %s gives relevance to inputs that are 0, which gradient form loses: %s", rule.Rule.Name, way)

@@ -48,14 +48,16 @@ var Move = &Rule{
 var Gradient = &Rule{
 	Name:      "gradient",
 	Doc:       "propagate relevance as if it were a gradient\n\nR_i = (∂z/∂x_i)ᵀ R: what zennit does where no rule is hooked. Does not conserve: an addition copies R to every operand.",
+	Copies:    true,
 	Relevance: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
 
 // Pass hands relevance on unchanged to every input that depends on what is
 // explained.
 var Pass = &Rule{
-	Name: "pass",
-	Doc:  "hand relevance on unchanged\n\nR_i = R for every input. zennit's Pass; equal to identity where there is one input.",
+	Name:   "pass",
+	Doc:    "hand relevance on unchanged\n\nR_i = R for every input. zennit's Pass; equal to identity where there is one input.",
+	Copies: true,
 	Relevance: func(c *Context) []*ir.Value {
 		_, r := c.Arriving()
 		return c.Each(func(i int) *ir.Value { return c.inPlace(r, i) })

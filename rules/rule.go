@@ -47,6 +47,10 @@ type Rule struct {
 	// cannot carry that, for R = x∘G.
 	AtZero bool
 
+	// Copies says that several operands of a sum get the same relevance. Then one that
+	// is 0 gets some as well.
+	Copies bool
+
 	// Conserves says that the explicit form hands on as much relevance as it
 	// receives, up to its stabilizer and to what constants such as a bias
 	// absorb.
@@ -337,9 +341,15 @@ func (c Call) index(name string) int {
 	panic(fmt.Sprintf("rule %s has no parameter %s", c.Rule.Name, name))
 }
 
-// AtZero reports whether an input of value 0 can get relevance: by the rule's
-// formula, or because what was absorbed is handed to all inputs.
-func (c Call) AtZero() bool { return c.Rule.AtZero || c.KeepsNothing() }
+// AtZero reports whether an input of value 0 can get relevance from an operator of
+// which so many inputs are live: by the rule's formula, or because what was absorbed
+// is handed to all inputs.
+func (c Call) AtZero(op ir.OpName, live int) bool {
+	return c.Rule.AtZero || c.KeepsNothing() || c.Rule.Copies && live > 1 && additive[op.String()]
+}
+
+// additive are the operators that are not 0 where one of their operands is.
+var additive = map[string]bool{"Add": true, "Sub": true, "Sum": true, "Mean": true, "Max": true, "Min": true}
 
 // OnlyLinear reports whether the formula means nothing where the operator is not
 // linear in what is explained: see Rule.OnlyLinear. What a rule for linear

@@ -48,7 +48,7 @@ over tensors that are computed from no other that is explained; of several, such
 as --trace adds, a second table has each.
 
 The ending of -o says what is drawn: a row for each value of the first
-parameter. npz holds the relevance of every point.`,
+parameter, or of a single one four values in a row. npz holds the relevance of every point.`,
 		Example: `  lxtc grid vit.onnx --image cat.png -r attnlrp-vit --param conv=0.1,0.5,100 --param linear=0,0.01,0.1 -o grid.png`,
 		Args:    atMostOne,
 		RunE:    a.run(func(ctx context.Context, args []string) error { return a.grid(ctx, g, args) }),
@@ -65,6 +65,10 @@ parameter. npz holds the relevance of every point.`,
 	f.BoolVar(&g.shared, "shared", false, "one scale of colours for all points, instead of one for each")
 	return c
 }
+
+// sideBySide is how many values of a single parameter are drawn in a row: as many as
+// one can compare on a page.
+const sideBySide = 4
 
 // axis is a parameter and its values.
 type axis struct {
@@ -187,6 +191,9 @@ func (a *app) grid(ctx context.Context, g sweeping, args []string) error {
 		}
 	}
 	look.Shared, look.Columns = g.shared, len(points)/len(axes[0].values)*len(explained)
+	if len(axes) == 1 && len(explained) == 1 {
+		look.Columns = min(len(points), sideBySide)
+	}
 	return a.draw(d, look, g.out, format)
 }
 
