@@ -104,9 +104,9 @@ func mergeConsts(c *Context, m *ir.Model) {
 		}
 		var key string
 		if len(t.Raw) > mergeConst {
-			key = fmt.Sprintf("%d %v @%p", t.Elem, t.Shape, &t.Raw[0])
+			key = fmt.Sprintf("%d %v @%p @%p", t.Elem, t.Shape, &t.Raw[0], t.Exact)
 		} else {
-			key = fmt.Sprintf("%d %v %x", t.Elem, t.Shape, t.Raw)
+			key = fmt.Sprintf("%d %v %x %v", t.Elem, t.Shape, t.Raw, t.Exact)
 		}
 		prev := first[key]
 		if prev == nil {
@@ -125,9 +125,9 @@ func writeAttrs(sb *strings.Builder, as ir.Attrs) {
 		case *ir.Tensor:
 			fmt.Fprintf(sb, " %s=%d%v", a.Name, v.Elem, v.Shape)
 			if len(v.Raw) <= mergeConst {
-				fmt.Fprintf(sb, ":%x%q", v.Raw, v.Strs)
+				fmt.Fprintf(sb, ":%x%q%v", v.Raw, v.Strs, v.Exact)
 			} else {
-				fmt.Fprintf(sb, "@%p", &v.Raw[0])
+				fmt.Fprintf(sb, "@%p@%p", &v.Raw[0], v.Exact)
 			}
 		default:
 			fmt.Fprintf(sb, " %s=%#v", a.Name, v)

@@ -32,7 +32,9 @@ func (e *Engine) Compare(op Compare, dst []uint8, x, y []float32) {
 	e.spread(len(dst), func(i, n int) {
 		w := n &^ (e.k.lanes - 1)
 		f(w, at(x, i), at(y, i), byteAt(dst, i))
-		rest(n-w, at(x, i+w), at(y, i+w), byteAt(dst, i+w))
+		if w < n {
+			rest(n-w, at(x, i+w), at(y, i+w), byteAt(dst, i+w))
+		}
 	})
 }
 
@@ -43,7 +45,9 @@ func (e *Engine) CompareScalar(op Compare, dst []uint8, x []float32, y float32) 
 	e.spread(len(dst), func(i, n int) {
 		w := n &^ (e.k.lanes - 1)
 		f(w, at(x, i), y, byteAt(dst, i))
-		rest(n-w, at(x, i+w), y, byteAt(dst, i+w))
+		if w < n {
+			rest(n-w, at(x, i+w), y, byteAt(dst, i+w))
+		}
 	})
 }
 

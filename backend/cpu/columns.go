@@ -91,18 +91,14 @@ func (m *Columns) widen(e *Engine, i, rows, j, cols int, dst []float32, ld int) 
 		if w < lanes {
 			f = windowsGo(w)
 		}
-		f(rows, at(m.X, ch*m.Plane), m.Plane, &parts[0], &parts[list.begins[tap]], partAfter(parts), at(dst, c), ld)
+		f(rows, at(m.X, ch*m.Plane), m.Plane, &parts[0], &parts[list.begins[tap]], &parts[len(parts)-1], at(dst, c), ld)
 	}
-}
-
-func partAfter(parts []windowPart) *windowPart {
-	return (*windowPart)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(parts)), len(parts)*int(unsafe.Sizeof(windowPart{}))))
 }
 
 // partList is what one register of each tap is put together from.
 type partList struct {
-	parts  []windowPart
-	begins []int // by tap
+	parts  []windowPart // and one more, which is their end: no pointer leaves the slice
+	begins []int        // by tap
 	runs   []run
 }
 
@@ -132,6 +128,7 @@ func (l *partList) make(m *Columns, j, w, lanes int) {
 			l.parts[len(l.parts)-1].last = 1
 		}
 	}
+	l.add(0, 0, lanes)
 }
 
 func (l *partList) add(at int, bits uint32, lanes int) {
@@ -156,9 +153,9 @@ func windowsGo(lanes int) windowsFunc {
 					}
 				}
 				last = from.last != 0
-				from = partAfter(unsafe.Slice(from, 1))
+				from = (*windowPart)(unsafe.Add(unsafe.Pointer(from), unsafe.Sizeof(*from)))
 			}
-			if from == end {
+			if from == end && i+1 < n {
 				from, src = parts, shift(src, step)
 			}
 		}

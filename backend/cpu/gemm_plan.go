@@ -267,10 +267,10 @@ func (e *Engine) tiles(g product, i0, i1, p, kc, j0, j1 int, b slab, next rowsAh
 		for j, at0 := j0, 0; j < j1; j, at0 = j+e.k.nr, at0+b.next {
 			tile(mr, kc, at(g.a.data, a), g.a.ld, shift(b.b, at0), b.ld, at(g.c.data, i0*g.c.ld+j), g.c.ld, g.accumulate || p > 0, min(e.k.nr, g.n-j))
 		}
-		if g.bias != nil && p+kc == g.k { // while it is in the cache
+		if cols := min(j1, g.n) - j0; g.bias != nil && p+kc == g.k && cols > 0 { // while it is in the cache
 			for i := i0; i < i0+mr; i++ {
 				row := at(g.c.data, i*g.c.ld+j0)
-				e.k.binary[Add].vs(min(j1, g.n)-j0, row, g.bias[i], row)
+				e.k.binary[Add].vs(cols, row, g.bias[i], row)
 			}
 		}
 		next.fetch(e, t, n)

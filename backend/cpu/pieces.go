@@ -10,7 +10,7 @@ type Piece struct{ At, From, N int }
 // copy of 14 elements takes as long to call as a register takes to put together.
 type Pieces struct {
 	N     int
-	parts []windowPart // of whole registers, one after the other
+	parts []windowPart // of whole registers, one after the other, and an end
 	rest  []Piece      // of what is left, from element whole on
 	whole int
 	reads int // elements of the source
@@ -39,6 +39,7 @@ func (e *Engine) NewPieces(n int, pieces []Piece) *Pieces {
 		}
 		list.parts[len(list.parts)-1].last = 1
 	}
+	list.add(0, 0, lanes)
 	p.parts = list.parts
 	end := 0
 	for _, s := range pieces {
@@ -60,7 +61,7 @@ func (e *Engine) Copy(p *Pieces, dst, src []float32) {
 		panic(fmt.Sprintf("cpu.Copy: %d elements of %d, for %d of %d", len(dst), len(src), p.N, p.reads))
 	}
 	if p.whole > 0 {
-		e.k.windows(p.whole/e.k.lanes, at(src, 0), 0, &p.parts[0], &p.parts[0], partAfter(p.parts), &dst[0], e.k.lanes)
+		e.k.windows(p.whole/e.k.lanes, at(src, 0), 0, &p.parts[0], &p.parts[0], &p.parts[len(p.parts)-1], &dst[0], e.k.lanes)
 	}
 	if p.whole < p.N {
 		clear(dst[p.whole:])

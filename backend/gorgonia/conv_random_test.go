@@ -139,3 +139,33 @@ func FuzzWindows(f *testing.F) {
 		}
 	})
 }
+
+// Windows of one element that skip some, and read padding instead, have as many
+// positions as the input has elements, and are no product with the input itself.
+func TestConvOfOneElementWithAsManyPositions(t *testing.T) {
+	for _, text := range []string{
+		"g (float[1,70,2,6] x, float[60,70,1,1] w) => (y) { y = Conv <strides = [2, 1], pads = [1, 0, 1, 0]> (x, w) }",
+		"g (float[1,70,4,2] x, float[60,70,1,1] w) => (y) { y = Conv <strides = [2, 1], pads = [0, 0, 0, 2]> (x, w) }",
+	} {
+		m := parsed(t, text)
+		in, r := tensors{}, rand.New(rand.NewPCG(1, 1))
+		for _, v := range m.Graph.Inputs {
+			shape, _ := v.Type.Static()
+			in[v.Name] = randomTensor(r, shape...)
+		}
+		out, err := backend.Run(t.Context(), reference.NewDouble(), m, backend.Options{}, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := out["y"].Float64s()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range ran(t, open(t, m, backend.Options{}), in) {
+			if math.Abs(v-want[i]) > 1e-5 {
+				t.Errorf("element %d is %g, want %g\n%s", i, v, want[i], text)
+				break
+			}
+		}
+	}
+}

@@ -2,6 +2,7 @@ package gorgonia
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lxtc/lxtc/backend/cpu"
 	"github.com/lxtc/lxtc/ir"
@@ -74,7 +75,9 @@ func (c *call) convolve(g *convolution) {
 // product is about to use. Windows of one element need no columns.
 func (c *call) convolveColumns(g *convolution) {
 	s := spaceOf(g.ws, false)
-	point := s.taps() == 1 && s.size() == s.plane && s.inner.Stride == 1 && s.inner.Before == 0
+	point := !slices.ContainsFunc(g.ws, func(w ops.Window) bool {
+		return w.Kernel != 1 || w.Stride != 1 || w.Before != 0 || w.Out != w.In
+	})
 	s, planes := s.unstrided(c, g.x)
 	k, p := g.deep*s.taps(), s.size()
 	w, ld := c.rowsApart(g.w, g.groups*g.wide, k, p)
