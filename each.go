@@ -55,7 +55,7 @@ func (m *Model) Each(ctx context.Context, b backend.Backend, opt Options, run ba
 }
 
 // Run visits every target, in order, with the model's outputs and the relevance of
-// every explained tensor, as of Explainer.Run. It ends at the first error of visit.
+// every explained tensor, as of Explainer.Run. It ends at the first error of visit. One Run at a time.
 func (x *Each) Run(ctx context.Context, in map[string]*ir.Tensor, visit func(target int, out map[string]*ir.Tensor) error) error {
 	if err := passes.Unset(x.Model.Graph, in); err != nil {
 		return err

@@ -69,7 +69,7 @@ func (m *Model) Sweep(ctx context.Context, b backend.Backend, opt Options, run b
 
 // Run visits every combination of the given values, in their order, the last of
 // Params turning first. A parameter without values has its default. It ends at
-// the first error of visit.
+// the first error of visit. One Run at a time.
 func (s *Sweep) Run(ctx context.Context, in map[string]*ir.Tensor, values map[string][]float32, visit func(Point) error) error {
 	for name := range values {
 		if !slices.Contains(s.Params, name) {

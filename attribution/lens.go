@@ -80,7 +80,7 @@ func NewLens(ctx context.Context, m *lxtc.Model, b backend.Backend, opt Options)
 	l.opt.Target.Output = l.Output
 	l.batched = batchOf(upper.Graph, in, l.output)
 	l.masked = passes.PaddingMask(upper.Graph, l.output) != nil
-	l.above, err = l.session(ctx, upper.Clone(), scoring(), []passes.Target{l.opt.Target})
+	l.above, err = l.session(ctx, upper.Clone(), passes.Forward(), []passes.Target{l.opt.Target})
 	if err != nil {
 		l.Close()
 		return nil, err
@@ -138,15 +138,6 @@ func (l *Lens) expanded(ctx context.Context, m *ir.Model) (*ir.Model, error) {
 	c.Closer = nil
 	_, err := passes.Pipeline{passes.Expand}.Run(ctx, c, passes.Options{Eval: reference.Eval}, passes.Driver{})
 	return c, err
-}
-
-// scoring is the pipeline of a model that computes one output, at one position.
-func scoring() passes.Pipeline {
-	return passes.Pipeline{
-		passes.Fold, passes.Widen, passes.Expand, passes.Canonical, passes.Fold.Named("fold-again"),
-		passes.Recognize, passes.Dead.Named("dead-before"), passes.Aim, passes.Demand, passes.Fold.Named("fold-cut"), passes.Dead.Named("dead-cut"),
-		passes.Legalize, passes.Fold.Named("fold-late"), passes.CSE, passes.Dead, passes.Schedule,
-	}
 }
 
 func (l *Lens) session(ctx context.Context, m *ir.Model, p passes.Pipeline, targets []passes.Target) (backend.Session, error) {

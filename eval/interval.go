@@ -46,6 +46,9 @@ func Within(rows [][]float64) []Interval {
 	for k := range rows {
 		out[k] = Mean(rows[k])
 	}
+	if len(rows) < 2 {
+		return out
+	}
 	for sample := range rows[0] {
 		sum := 0.0
 		for _, row := range rows {
@@ -58,9 +61,6 @@ func Within(rows [][]float64) []Interval {
 		for k, row := range rows {
 			complete[k] = append(complete[k], row[sample])
 		}
-	}
-	if len(rows) < 2 {
-		return out
 	}
 	correction := math.Sqrt(float64(len(rows)) / float64(len(rows)-1))
 	for k := range rows {

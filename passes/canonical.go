@@ -169,7 +169,7 @@ func moveKey(n *ir.Node) string {
 	}
 	for _, v := range n.In {
 		if v != nil && v.IsConst() && v.Data.Len() <= 8 { // axes, and numbers
-			fmt.Fprintf(&key, " %d%v%x", v.Data.Elem, v.Data.Shape, v.Data.Raw)
+			fmt.Fprintf(&key, " %d%v%x%v", v.Data.Elem, v.Data.Shape, v.Data.Raw, v.Data.Exact)
 			continue
 		}
 		fmt.Fprintf(&key, " %p", v)

@@ -31,6 +31,17 @@ func Default() Pipeline {
 	}
 }
 
+// Forward is the pipeline of a model that computes what it did, with what Default
+// understands of it and makes runnable, but without relevance. Of named targets it
+// computes no more than they need, if the options say so.
+func Forward() Pipeline {
+	return Pipeline{
+		Fold, Widen, Expand, Canonical, Fold.Named("fold-again"),
+		Recognize, Dead.Named("dead-before"), Aim, Demand, Fold.Named("fold-cut"), Dead.Named("dead-cut"),
+		Legalize, Fold.Named("fold-late"), CSE, Dead, Schedule,
+	}
+}
+
 // Named returns the pass under another name, for a pipeline that runs it more
 // than once.
 func (p Pass) Named(name string) Pass {

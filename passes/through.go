@@ -87,7 +87,7 @@ func (w *walk) masked(v, r *ir.Value) (*ir.Value, error) {
 	w.met[v] = true
 	b := w.m.At(w.m.Graph, nil)
 	b.Origin = "relevance/through <- " + v.Name
-	var any *ir.Value
+	var lets *ir.Value // true where any condition lets relevance through
 	for _, c := range conditions {
 		w.c.Did("through", c.String(), "")
 		if c.Input {
@@ -99,13 +99,13 @@ func (w *walk) masked(v, r *ir.Value) (*ir.Value, error) {
 			continue
 		}
 		one := c.Index.mask(b, v)
-		if any != nil {
-			one = b.Op("Or", any, one)
+		if lets != nil {
+			one = b.Op("Or", lets, one)
 		}
-		any = one
+		lets = one
 	}
-	if any != nil {
-		r = b.Op("Where", any, r, b.Scalar(0, r))
+	if lets != nil {
+		r = b.Op("Where", lets, r, b.Scalar(0, r))
 	}
 	if b.Err() == nil {
 		r.Type = ir.Type{Elem: r.Type.Elem, Shape: v.Type.Shape}

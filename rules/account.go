@@ -25,9 +25,6 @@ func (c *Context) Account() Account {
 	c.account = &Account{}
 	c.bindParameters()
 	c.Relevance()
-	if c.Call.Rule == Move {
-		c.account.Constants = c.movedToConstants()
-	}
 	a := *c.account
 	c.account = nil
 	return a
@@ -105,8 +102,14 @@ func (c *Context) ofConstants(s, z, made *ir.Value) *ir.Value {
 	return c.Mul(s, c.Sub(c.finite(z), made))
 }
 
-// movedToConstants returns what data that only moves brings to constants: to a class
-// token that is joined to the others.
+// noteMoved enters what data that only moves brings to constants: to a class token
+// that is joined to the others.
+func (c *Context) noteMoved() {
+	if c.account != nil {
+		c.account.Constants = append(c.account.Constants, c.movedToConstants()...)
+	}
+}
+
 func (c *Context) movedToConstants() []*ir.Value {
 	to := *c
 	to.Want = make([]bool, len(c.Want))

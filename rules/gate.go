@@ -27,8 +27,8 @@ func isGate(s Subject) bool {
 func multiplies(s Subject, y, v *ir.Value) bool {
 	return slices.ContainsFunc(v.Uses(), func(u ir.Use) bool {
 		switch op := u.Node.Op.String(); {
-		case op == "Mul" && u.Node.In[0] == u.Node.In[1], op == "Pow" && u.Index == 0: // a squared Relu is one activation
-			return multiplies(s, y, u.Node.Out[0])
+		case op == "Mul" && u.Node.In[0] == u.Node.In[1], op == "Pow": // a squared Relu is one activation
+			return u.Index == 0 && multiplies(s, y, u.Node.Out[0]) // once: a chain of squares would double it at each
 		case op == "Mul":
 			other := u.Node.In[1-u.Index]
 			if s.Node.Op.Name == "Tanh" && opens(other) { // in a recurrent cell: were both gates, nothing would flow

@@ -1,11 +1,30 @@
 package rules
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/ir/ops"
 )
+
+// cpLRP checks the rules that cp-lrp gives to nodes of a model, all of which but
+// constants depend on what is explained.
+func cpLRP(t *testing.T, m *ir.Model, want map[string]string) {
+	t.Helper()
+	rm, err := Load("cp-lrp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	depends := func(v *ir.Value) bool { return v.Data == nil }
+	for name, want := range want {
+		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: depends, Depends: depends})
+		if line == nil || line.Call.Rule.Name != want {
+			t.Errorf("%s: %+v, want %s", name, line, want)
+		}
+	}
+}
 
 // In a squeeze-and-excitation block both factors are activations, and the gate
 // is the one that is computed from the other: were both taken for gates, CP-LRP
@@ -23,17 +42,7 @@ func TestGateOfFeaturesComputedFromThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rm, err := Load("cp-lrp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{"features": "identity", "hidden": "identity", "gate": "stop"} {
-		all := func(*ir.Value) bool { return true }
-		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: all, Depends: all})
-		if line == nil || line.Call.Rule.Name != want {
-			t.Errorf("%s: %+v, want %s", name, line, want)
-		}
-	}
+	cpLRP(t, m, map[string]string{"features": "identity", "hidden": "identity", "gate": "stop"})
 }
 
 // A gate stays one behind a Reshape or a Cast, and an activation whose result
@@ -55,17 +64,7 @@ func TestGateBehindWhatDoesNotChangeIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rm, err := Load("cp-lrp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{"gate": "stop", "act": "identity"} {
-		all := func(*ir.Value) bool { return true }
-		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: all, Depends: all})
-		if line == nil || line.Call.Rule.Name != want {
-			t.Errorf("%s: %+v, want %s", name, line, want)
-		}
-	}
+	cpLRP(t, m, map[string]string{"gate": "stop", "act": "identity"})
 }
 
 // A squared Relu is one activation, and a gate as a whole: BitNet's.
@@ -83,17 +82,7 @@ func TestGateSquared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rm, err := Load("cp-lrp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{"a": "stop", "b": "stop", "c": "identity"} {
-		all := func(v *ir.Value) bool { return v.Data == nil }
-		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: all, Depends: all})
-		if line == nil || line.Call.Rule.Name != want {
-			t.Errorf("%s: %+v, want %s", name, line, want)
-		}
-	}
+	cpLRP(t, m, map[string]string{"a": "stop", "b": "stop", "c": "identity"})
 }
 
 // In a recurrent cell tanh says what, and a sigmoid how much of it.
@@ -110,15 +99,21 @@ func TestGateOfRecurrentCells(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rm, err := Load("cp-lrp")
+	cpLRP(t, m, map[string]string{"open": "stop", "cell": "identity", "keep": "stop", "fresh": "identity"})
+}
+
+// A chain of squares takes as many steps as it is long: each reads the one before it
+// twice, and looked at twice 60 of them would take 2^60.
+func TestGateBeforeManySquares(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("g (float[2] x) => (float[2] y) { s0 = Sigmoid (x)\n")
+	for i := range 60 {
+		fmt.Fprintf(&text, "s%d = Mul (s%d, s%d)\n", i+1, i, i)
+	}
+	text.WriteString("y = Neg (s60) }")
+	m, err := ir.Parse(text.String(), ops.Standard())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"open": "stop", "cell": "identity", "keep": "stop", "fresh": "identity"} {
-		all := func(*ir.Value) bool { return true }
-		line := rm.Lookup(Subject{Node: m.Graph.Find(name).Def, Flows: all, Depends: all})
-		if line == nil || line.Call.Rule.Name != want {
-			t.Errorf("%s: %+v, want %s", name, line, want)
-		}
-	}
+	cpLRP(t, m, map[string]string{"s0": "identity"})
 }

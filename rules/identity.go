@@ -39,8 +39,11 @@ var Move = &Rule{
 	Name:      "move",
 	Doc:       "carry relevance back where data only moves\n\nR_i = (∂z/∂x_i)ᵀ R, where every derivative is 0 or 1. Both forms.",
 	Conserves: true,
-	Relevance: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
-	Gradient:  func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
+	Relevance: func(c *Context) []*ir.Value {
+		c.noteMoved()
+		return c.VJP(c.Node, c.R...)
+	},
+	Gradient: func(c *Context) []*ir.Value { return c.VJP(c.Node, c.R...) },
 }
 
 // Gradient treats relevance itself as a gradient, as zennit does with operators

@@ -12,7 +12,9 @@ const fewProducts = 4096
 func (g *convolution) few() bool {
 	n := g.groups * g.wide * g.deep
 	for _, w := range g.ws {
-		n *= w.Out * w.Kernel
+		if n *= w.Out * w.Kernel; n > fewProducts {
+			return false
+		}
 	}
 	return n <= fewProducts
 }

@@ -15,7 +15,7 @@ import (
 // compiling is quadratic, and 256 nodes take about 1.5 ms.
 const maxSegment = 256
 
-// minSegment is the number of nodes that are worth a segment: to run one takes 30 µs,
+// minSegment is the number of nodes that are worth a segment: to run one takes about 30 µs by a profile,
 // since Gorgonia does so on a thread of its own. A convnet's layers are of two or
 // three nodes.
 const minSegment = 16

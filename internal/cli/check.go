@@ -25,7 +25,7 @@ const (
 	sameHalf  = 5e-2
 
 	// What a constant or the stabilizer takes is entered, so that only rounding is
-	// left: at most 1.3e-6 of Σ|R| at one operator, and 1e-6 in all, of 200 exported
+	// left: at most 1.4e-6 of Σ|R| at one operator, and 1e-6 in all, of 280 exported
 	// networks. Sums of half floats are off by 2e-3 of what they sum in the fixtures.
 	closesFloat = 1e-5
 	closesHalf  = 2e-2

@@ -89,8 +89,8 @@ func (v *verdict) books(l *ledger, m *ir.Model, out map[string]*ir.Tensor, share
 		v.By = together(v.By, v.Nodes[i].By)
 		v.Largest = max(v.Largest, figure(v.Nodes[i].size()))
 	}
-	for _, x := range v.By {
-		v.Absorbed += x
+	for _, cause := range causes { // in one order: a sum of floats has the same digits every time
+		v.Absorbed += v.By[cause]
 	}
 	for _, o := range m.Graph.Outputs {
 		if !strings.HasPrefix(o.Name, "R:") || slices.Contains(l.inner, o.Name) {

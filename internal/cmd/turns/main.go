@@ -159,13 +159,9 @@ func (o options) open(ctx context.Context, m *lxtc.Model) (runner, error) {
 	return m.Explainer(ctx, b, opt, how)
 }
 
-// forward compiles the model as it is, save what every pipeline does to
-// understand it and to make it runnable.
+// forward compiles the model as it is: of no target, all of it.
 func forward(ctx context.Context, m *lxtc.Model, b backend.Backend, how backend.Options) (runner, error) {
-	p := passes.Pipeline{
-		passes.Fold, passes.Widen, passes.Expand, passes.Canonical, passes.Fold.Named("fold-again"), passes.Recognize,
-		passes.Legalize, passes.Fold.Named("fold-late"), passes.CSE, passes.Dead, passes.Schedule,
-	}
+	p := slices.DeleteFunc(passes.Forward(), func(p passes.Pass) bool { return p.Name == passes.Aim.Name || p.Name == passes.Demand.Name })
 	c := m.IR().Clone()
 	c.Closer = nil
 	if _, err := p.Run(ctx, c, passes.Options{Supports: b.Supports, Eval: reference.Eval}, passes.Driver{}); err != nil {
