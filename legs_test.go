@@ -6,7 +6,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/lxtc/lxtc"
-	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/ir"
 	"github.com/lxtc/lxtc/ir/ops"
@@ -56,21 +55,7 @@ func TestRelevanceThroughTensorsOnly(t *testing.T) {
 				}
 				opt.Through = append(opt.Through, c)
 			}
-			x, err := m.Explainer(t.Context(), reference.NewDouble(), opt, backend.Options{})
-			if err != nil {
-				t.Fatalf("%v: %v", tensors, err)
-			}
-			defer x.Close()
-			out, err := x.Run(t.Context(), masks)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var r [3][]float64
-			for i, name := range []string{"R:x", "R:u", "R:z"} {
-				if r[i], err = out[name].Float64s(); err != nil {
-					t.Fatal(err)
-				}
-			}
+			r := relevanceOf(t, m, reference.NewDouble(), opt, masks, "R:x", "R:u", "R:z")
 			return pair{r[0], r[1], r[2]}
 		}
 		plus := func(ps ...pair) pair {

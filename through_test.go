@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/lxtc/lxtc"
-	"github.com/lxtc/lxtc/backend"
 	"github.com/lxtc/lxtc/backend/reference"
 	"github.com/lxtc/lxtc/internal/diag"
 	"github.com/lxtc/lxtc/ir"
@@ -51,20 +50,7 @@ func TestConditionsDivideRelevance(t *testing.T) {
 			}
 			opt.Through = append(opt.Through, c)
 		}
-		x, err := m.Explainer(t.Context(), reference.NewDouble(), opt, backend.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer x.Close()
-		out, err := x.Run(t.Context(), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := out["R:pixels"].Float64s()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
+		return relevanceOf(t, m, reference.NewDouble(), opt, in, "R:pixels")[0]
 	}
 	name := hidden.Name
 	for _, form := range []passes.Form{passes.GradientForm, passes.ExplicitForm} {
@@ -136,24 +122,11 @@ func TestMasksThatComeWithTheInputs(t *testing.T) {
 	relevance := func(form passes.Form, c passes.Condition, mask *ir.Tensor) []float64 {
 		t.Helper()
 		opt := lxtc.Options{Form: form, Through: []passes.Condition{c}, Targets: []passes.Target{{Output: "y", Select: passes.Elements{nil}}}}
-		e, err := model.Explainer(t.Context(), reference.NewDouble(), opt, backend.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer e.Close()
 		in := map[string]*ir.Tensor{"x": ir.Of(x, 2, 3, 4)}
 		if mask != nil {
 			in["mask:h"] = mask
 		}
-		out, err := e.Run(t.Context(), in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := out["R:x"].Float64s()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
+		return relevanceOf(t, model, reference.NewDouble(), opt, in, "R:x")[0]
 	}
 	input := passes.Condition{Tensor: "h", Input: true}
 	for _, tt := range []struct {
